@@ -1,0 +1,93 @@
+"""The one authentication class: x-api-key first, then Bearer."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.request import Request
+
+from workspaces.callers import Actor, Caller, CredentialKind, Role
+from workspaces.client import client_ip, request_id_of
+from workspaces.credentials import CredentialPrefix, StoredSecret, matches, public_id_of
+from workspaces.lookups import CredentialRow, find_credential, touch_credential
+from workspaces.models import User
+
+# One text for every bad credential: which part was wrong is the caller's secret.
+BAD_CREDENTIAL = "Send a valid workspace key (x-api-key) or Bearer token (Authorization)."
+_LAST_USE_EVERY = timedelta(minutes=1)
+_KINDS = {
+    CredentialPrefix.API_KEY: CredentialKind.API_KEY,
+    CredentialPrefix.ACCESS_TOKEN: CredentialKind.ACCESS_TOKEN,
+}
+
+
+class WorkspaceAuthentication(BaseAuthentication):
+    """Sets `request.user` and `request.auth` (a `Caller`).
+
+    Raises `AuthenticationFailed` for a missing, malformed, unknown, expired or revoked credential
+    and for one whose user is inactive or no longer a member; `PermissionDenied` for a good
+    credential of a suspended workspace or with another workspace's `x-workspace-id`.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, Caller]:
+        prefix, text = _presented(request)
+        public_id = public_id_of(text, prefix)
+        now = timezone.now()
+        row = find_credential(prefix, public_id) if public_id else None
+        stored = StoredSecret(public_id or "", row.digest, row.pepper) if row else None
+        is_match = matches(text, stored)  # first: an unknown one must cost what a wrong one costs
+        if not is_match or row is None or row.role is None or not _is_usable(row, now):
+            raise AuthenticationFailed(BAD_CREDENTIAL)
+        if not row.workspace_is_active:
+            raise PermissionDenied("This workspace is suspended.")
+        workspace_id = row.workspace_id.hex()
+        if request.META.get("HTTP_X_WORKSPACE_ID", workspace_id) != workspace_id:
+            raise PermissionDenied("x-workspace-id is not the workspace of this credential.")
+        if row.last_used_at is None or now - row.last_used_at >= _LAST_USE_EVERY:
+            touch_credential(prefix, row.credential_id, now - _LAST_USE_EVERY, now)
+        actor = Actor(
+            user_id=row.user_id.hex(),
+            kind=_KINDS[prefix],
+            credential=public_id or "",
+            ip=client_ip(request._request),
+            request_id=request_id_of(request._request),
+        )
+        return _user(row), _caller(row, Role(row.role), actor)
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def _presented(request: Request) -> tuple[CredentialPrefix, str]:
+    """The credential that decides: a present x-api-key, even an empty one, beats the token."""
+    key = request.META.get("HTTP_X_API_KEY")
+    if key is not None:
+        return CredentialPrefix.API_KEY, key
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return CredentialPrefix.ACCESS_TOKEN, token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_usable(row: CredentialRow, now: datetime) -> bool:
+    expired = row.expires_at is not None and row.expires_at <= now
+    return row.revoked_at is None and not expired and row.user_is_active
+
+
+def _user(row: CredentialRow) -> User:
+    """The user as far as the look-up read it; further fields load when somebody asks."""
+    return User.from_db(
+        connection.alias, ["id", "is_active"], [row.user_id.hex(), row.user_is_active]
+    )
+
+
+def _caller(row: CredentialRow, role: Role, actor: Actor) -> Caller:
+    return Caller(
+        workspace_id=row.workspace_id.hex(),
+        workspace_timezone=row.workspace_timezone,
+        user_id=row.user_id.hex(),
+        role=role,
+        scopes=None if row.scopes is None else frozenset(row.scopes),
+        credential_id=row.credential_id.hex(),
+        actor=actor,
+    )

@@ -1,0 +1,52 @@
+from typing import ClassVar
+
+from django.db import models
+
+from workspaces.callers import Role
+from workspaces.ids import ObjectIdField
+from workspaces.models.user import User
+from workspaces.querysets import WorkspaceManager
+from workspaces.timezones import validate_timezone
+
+
+class Workspace(models.Model):
+    """A tenant. A suspended one (`is_active` false) keeps its data and loses its API."""
+
+    id = ObjectIdField(primary_key=True)
+    name = models.CharField(max_length=200)
+    timezone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_timezone],
+        help_text="IANA name; the time zone of a batch that names none.",
+    )
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user in a workspace. Leaving deletes the row; the user's keys and tokens end with it."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships", db_index=False)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(editable=False)
+
+    objects: ClassVar[WorkspaceManager["Membership"]] = WorkspaceManager()
+
+    class Meta:
+        constraints = [
+            # Also finds a user's workspaces at login, hence the user first.
+            models.UniqueConstraint(fields=["user", "workspace"], name="membership_once"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="membership_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
