@@ -1,0 +1,105 @@
+"""The viewset behind every endpoint under /api."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from workspaces.api.endpoint import Endpoint
+from workspaces.api.responses import ApiResponse
+from workspaces.api.strict import StrictSerializer
+from workspaces.callers import Caller
+from workspaces.errors import PayloadTooLarge, field_error
+from workspaces.ids import is_object_id
+from workspaces.permissions import Access
+
+
+class ApiViewSet(ViewSet):
+    """Actions marked with `@endpoint`: read the input through it, answer in the envelope."""
+
+    action_map: dict[str, str]
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The declaration of the action that this request runs; None refuses it."""
+        return getattr(getattr(self, self.action, None), "endpoint", None)
+
+    @property
+    def declared(self) -> Endpoint:
+        endpoint = self.endpoint
+        assert endpoint is not None  # noqa: S101 (the permission refused it otherwise)
+        return endpoint
+
+    @property
+    def caller(self) -> Caller:
+        caller = self.request.auth
+        assert isinstance(caller, Caller)  # noqa: S101 (no public action asks)
+        return caller
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        # DRF sets the action after the authenticators were chosen; ours depend on it.
+        self.action = self.action_map.get((request.method or "").lower(), "")
+        return super().initialize_request(request, *args, **kwargs)
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        if self.endpoint is not None and self.endpoint.access is Access.PUBLIC:
+            return []
+        return super().get_authenticators()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Before authentication: a wrong method is a 405 to everybody.
+        if (request.method or "").lower() not in self.action_map:  # DRF calls OPTIONS an action
+            raise MethodNotAllowed(request.method or "")
+        super().initial(request, *args, **kwargs)
+        if _content_length(request._request) > self.declared.max_body:
+            raise PayloadTooLarge(f"The body is over {self.declared.max_body:,} bytes.")
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return sorted(method.upper() for method in self.action_map)
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: `Allow` belongs to a 405, and one media type varies with nothing."""
+        return {}
+
+    def valid_body(self) -> Any:
+        """The validated JSON body. Raises `ValidationError`."""
+        return self._valid(self.declared.body, self.request.data)
+
+    def valid_query(self) -> Any:
+        """The validated query parameters. Raises `ValidationError`."""
+        return self._valid(self.declared.query, self.request.query_params.dict())
+
+    def _valid(self, serializer_class: type[StrictSerializer] | None, data: Any) -> Any:
+        assert serializer_class is not None  # noqa: S101 (the endpoint declares what it reads)
+        serializer = serializer_class.of_this_thread()
+        serializer._context = {"caller": self.request.auth}
+        return serializer.run_validation(data)
+
+    def path_id(self, name: str) -> str:
+        """An id of the path. Raises `ValidationError` when it is malformed."""
+        value: str = self.kwargs[name]
+        if not is_object_id(value):
+            raise field_error(name, "Must be an id: 24 lower-case hex digits.", "invalid_id")
+        return value
+
+    def answer(self, data: Any = None) -> ApiResponse:
+        declared = self.declared
+        return ApiResponse(
+            data,
+            message=declared.message,
+            status=declared.status,
+            bare=declared.bare,
+            with_data=declared.with_data,
+        )
+
+
+def _content_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0

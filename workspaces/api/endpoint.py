@@ -1,0 +1,68 @@
+"""What an action says of itself, once, for the permission, the view, the tests and the schema."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+
+from workspaces.api.strict import QuerySerializer, StrictSerializer
+from workspaces.permissions import Access
+
+MEGABYTE = 1_000_000
+Action = TypeVar("Action", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`result` describes `data` for the schema: a serializer (class or field), or None for null.
+
+    `bad_credentials` is the status for a missing or bad credential (403 where the contract says so).
+    `errors` adds documented statuses to the common ones, each with its reason.
+    `with_data` and `bare` describe the documented exceptions to the envelope.
+    """
+
+    access: Access
+    message: str
+    result: Any = None
+    body: type[StrictSerializer] | None = None
+    query: type[QuerySerializer] | None = None
+    status: int = 200
+    bad_credentials: int = 401
+    max_body: int = MEGABYTE
+    errors: Mapping[int, str] = field(default_factory=dict)
+    bare: bool = False
+    with_data: bool = True
+
+
+def endpoint(
+    access: Access,
+    *,
+    operation: str,
+    tags: Sequence[str],
+    summary: str,
+    description: str = "",
+    examples: Sequence[OpenApiExample] = (),
+    **settings: Any,
+) -> Callable[[Action], Action]:
+    """Declare a viewset action as an API endpoint; `settings` are the fields of `Endpoint`.
+
+    `operation` is the OpenAPI operation id, from which client generators name their methods.
+    """
+    declared = Endpoint(access, **settings)
+
+    def declare(action: Action) -> Action:
+        documented = extend_schema(
+            operation_id=operation,
+            request=declared.body,
+            parameters=[declared.query] if declared.query else None,
+            responses={declared.status: declared.result},
+            tags=list(tags),
+            summary=summary,
+            description=description,
+            examples=list(examples),
+        )(action)
+        documented.endpoint = declared  # type: ignore[attr-defined]
+        return documented
+
+    return declare

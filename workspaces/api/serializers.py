@@ -1,0 +1,166 @@
+"""Shapes of the sign-in and workspace endpoints. Field names are the API's own."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.utils import timezone
+from rest_framework import serializers
+
+from workspaces.api.fields import (
+    BoundedListField,
+    NameField,
+    ObjectIdApiField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictEmailField,
+    TimezoneField,
+    UtcDateTimeField,
+)
+from workspaces.api.pagination import PaginationSerializer
+from workspaces.api.strict import StrictSerializer
+from workspaces.callers import Role, Scope
+from workspaces.models import ApiKey, Membership, User, Workspace
+
+
+class LoginSerializer(StrictSerializer):
+    email = StrictCharField(max_length=254)
+    password = StrictCharField(max_length=1024, trim_whitespace=False)
+    workspaceId = ObjectIdApiField(
+        required=False, help_text="Needed by members of several workspaces."
+    )
+
+
+class LoginResultSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField(help_text="Send it as `Authorization: Bearer TOKEN`.")
+    userId = ObjectIdApiField()
+    workspaceId = ObjectIdApiField()
+    expiresAt = UtcDateTimeField()
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    _id = ObjectIdApiField(source="id")
+
+    class Meta:
+        model = User
+        fields = ["_id", "email", "name"]
+
+
+class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
+    _id = ObjectIdApiField(source="id")
+    createdAt = UtcDateTimeField(source="created_at")
+    updatedAt = UtcDateTimeField(source="updated_at")
+
+    class Meta:
+        model = Workspace
+        fields = ["_id", "name", "timezone", "createdAt", "updatedAt"]
+
+
+class UpdateWorkspaceSerializer(StrictSerializer):
+    name = NameField(required=False)
+    timezone = TimezoneField(required=False, help_text="For batches that name none.")
+
+
+class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+    _id = ObjectIdApiField(source="id")
+    prefix = serializers.CharField(help_text="The part that may be shown.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
+    createdBy = ObjectIdApiField(source="created_by_id", help_text="The user as whom it acts.")
+    createdAt = UtcDateTimeField(source="created_at")
+    expiresAt = UtcDateTimeField(source="expires_at", allow_null=True)
+    lastUsedAt = UtcDateTimeField(
+        source="last_used_at", allow_null=True, help_text="To the minute."
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "_id",
+            "name",
+            "prefix",
+            "scopes",
+            "createdBy",
+            "createdAt",
+            "expiresAt",
+            "lastUsedAt",
+        ]
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    apiKey = serializers.CharField(source="text", help_text="The key itself: shown this once.")
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "apiKey"]
+
+
+class CreateApiKeySerializer(StrictSerializer):
+    name = NameField(help_text="What the key is for.")
+    scopes = BoundedListField(child=StrictChoiceField(Scope.choices), max_length=len(Scope))
+    expiresAt = UtcDateTimeField(required=False, help_text="Default: it does not expire.")
+
+    def validate_expiresAt(self, moment: datetime) -> datetime:
+        if moment <= timezone.now():
+            raise serializers.ValidationError("Must be in the future.", "not_in_future")
+        return moment
+
+
+class ApiKeyListSerializer(serializers.Serializer[Any]):
+    apiKeys = ApiKeySerializer(many=True)
+    pagination = PaginationSerializer()
+
+
+class MemberSerializer(serializers.ModelSerializer[Membership]):
+    _id = ObjectIdApiField(source="user_id", help_text="The user's id.")
+    email = serializers.EmailField(source="user.email")
+    name = serializers.CharField(source="user.name")
+    isActive = serializers.BooleanField(source="user.is_active")
+    role = serializers.ChoiceField(Role.choices)
+    createdAt = UtcDateTimeField(source="created_at", help_text="Member since.")
+
+    class Meta:
+        model = Membership
+        fields = ["_id", "email", "name", "role", "isActive", "createdAt"]
+
+
+class MemberListSerializer(serializers.Serializer[Any]):
+    members = MemberSerializer(many=True)
+    pagination = PaginationSerializer()
+
+
+class AddMemberSerializer(StrictSerializer):
+    email = StrictEmailField(max_length=254)
+    name = NameField(required=False, default="", help_text="Of a user who does not exist yet.")
+    password = StrictCharField(
+        required=False,
+        default=None,
+        max_length=1024,
+        trim_whitespace=False,
+        help_text="Of a user who does not exist yet; without it only the back office can set one.",
+    )
+    role = StrictChoiceField(Role.choices, default=Role.MEMBER)
+
+    def validate_password(self, password: str | None) -> str | None:
+        if password is not None:
+            try:
+                validate_password(password)
+            except DjangoValidationError as error:
+                raise serializers.ValidationError(error.messages, "weak_password") from error
+        return password
+
+
+class ChangeRoleSerializer(StrictSerializer):
+    role = StrictChoiceField(Role.choices)
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """`role` for a user's token, `apiKey` for a key."""
+
+    user = UserSerializer()
+    workspace = WorkspaceSerializer()
+    role = serializers.ChoiceField(Role.choices, required=False)
+    apiKey = ApiKeySerializer(required=False)
+
+
+class DeletedSerializer(serializers.Serializer[Any]):
+    deletedId = ObjectIdApiField()
