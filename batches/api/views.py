@@ -1,0 +1,79 @@
+from django.utils import timezone
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import services
+from batches.api import examples
+from batches.api.serializers import BatchListQuery, BatchListSerializer, CreateBatchSerializer
+from batches.models import CallBatch
+from workspaces.api.base import ApiViewSet
+from workspaces.api.endpoint import endpoint
+from workspaces.api.fields import OBJECT_ID_SCHEMA
+from workspaces.api.pagination import page_of, pagination
+from workspaces.models import Membership
+from workspaces.permissions import Access
+
+TAGS = ["Batches"]
+
+
+class CallBatchViewSet(ApiViewSet):
+    @endpoint(
+        Access.WRITE,
+        message="Batch created successfully",
+        body=CreateBatchSerializer,
+        result=OBJECT_ID_SCHEMA | {"description": "Id of the batch."},
+        status=201,
+        bad_credentials=403,
+        operation="createBatch",
+        tags=TAGS,
+        summary="Create Call Batch",
+        description=(
+            "Create a named outbound batch and assign the phone numbers that will originate the"
+            " campaign. The batch stays a draft until it is started."
+        ),
+        examples=examples.CREATE_BATCH,
+    )
+    def create(self, request: Request) -> Response:
+        settings = self.valid_body()
+        batch = services.create_batch(
+            workspace_id=self.caller.workspace_id,
+            user_id=self.caller.user_id,
+            settings=settings,
+            actor=self.caller.actor,
+            now=timezone.now(),
+        )
+        return self.answer(batch.id)
+
+    @endpoint(
+        Access.READ,
+        message="Batches fetched successfully",
+        query=BatchListQuery,
+        result=BatchListSerializer,
+        errors={404: "The user has no batch."},
+        operation="listBatches",
+        tags=TAGS,
+        summary="List a user's batches",
+        description="Newest first. An admin or owner may name any member of the workspace.",
+        examples=examples.LIST_BATCHES,
+    )
+    def list(self, request: Request, userId: str) -> Response:
+        user_id = self.path_id("userId")
+        query = self.valid_query()
+        self._check_may_list(user_id)
+        batches = CallBatch.objects.of_user(self.caller.workspace_id, user_id)
+        existing, total = batches.count_matching(query["search"])
+        if not existing:
+            raise NotFound("This user has no batch.")
+        page, limit = query["page"], query["limit"]
+        rows = page_of(batches.search(query["search"]).newest_first(), total, page, limit)
+        data = {"batches": rows, "pagination": pagination(total, page, limit)}
+        return self.answer(BatchListSerializer(data).data)
+
+    def _check_may_list(self, user_id: str) -> None:
+        """Oneself, or as admin any member; every other id is one and the same 403."""
+        if user_id == self.caller.user_id:
+            return
+        members = Membership.objects.for_workspace(self.caller.workspace_id)
+        if not (self.caller.role.leads and members.filter(user_id=user_id).exists()):
+            raise PermissionDenied("You may not list the batches of this user.")

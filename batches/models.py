@@ -1,0 +1,170 @@
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Func, Q
+
+from batches.querysets import CallBatchQuerySet
+from calling.models import PhoneNumber
+from workspaces.ids import ObjectIdField
+from workspaces.models import User, Workspace
+from workspaces.timezones import validate_timezone
+
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)  # 0 = Sunday … 6 = Saturday
+MINUTES_PER_DAY = 24 * 60
+MAX_RETRY = 10
+MAX_DELAY = 7 * 24 * 60 * 60
+
+
+def every_day() -> list[int]:
+    return list(EVERY_DAY)
+
+
+class BatchStatus(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    ACTIVE = "active", "Active"
+    STOPPED = "stopped", "Stopped"
+    PAUSED = "paused", "Paused"
+    COMPLETED = "completed", "Completed"
+
+
+class PauseReason(models.TextChoices):
+    """Why the system paused a batch."""
+
+    NO_NUMBER = "no_number", "No calling number left"
+    CARRIER_REFUSED = "carrier_refused", "The carrier refused us"
+    CARRIER_FAILING = "carrier_failing", "The carrier is failing"
+    KILL_SWITCH = "kill_switch", "Kill switch"
+
+
+class BatchType(models.TextChoices):
+    """Stored and returned; changes nothing."""
+
+    OUTBOUND = "outbound", "Outbound"
+    MIXED = "mixed", "Mixed"
+
+
+class DaysAreDistinct(Func):
+    """Every value 0 to 6 and none twice: as many values as days that occur."""
+
+    template = "(cardinality(%(expressions)s) = " + (
+        " + ".join(f"({day} = ANY(%(expressions)s))::int" for day in EVERY_DAY) + ")"
+    )
+    output_field = models.BooleanField()
+
+
+class CallBatch(models.Model):
+    """Contacts to call, with the hours, pauses, retries and caller numbers to do it with."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="batches", db_index=False, editable=False
+    )
+    created_by = models.ForeignKey(
+        User, models.PROTECT, related_name="batches", db_index=False, editable=False
+    )
+    name = models.CharField(max_length=200)
+    numbers: models.ManyToManyField[PhoneNumber, "BatchNumber"] = models.ManyToManyField(
+        PhoneNumber, through="BatchNumber", related_name="batches"
+    )
+
+    retry = models.PositiveSmallIntegerField(
+        default=0, help_text="Extra attempts after a failed one."
+    )
+    delay = models.PositiveIntegerField(
+        default=60, help_text="Seconds between attempts on one contact."
+    )
+    timezone = models.CharField(max_length=64, validators=[validate_timezone])
+    # Minutes of the day, because PostgreSQL's 24:00 has no counterpart in Python's `time`.
+    calling_hour_start = models.PositiveSmallIntegerField(null=True, blank=True)
+    calling_hour_end = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Exclusive."
+    )
+    allowed_days = ArrayField(models.PositiveSmallIntegerField(), default=every_day)
+    batch_type = models.CharField(
+        max_length=16, choices=BatchType.choices, default=BatchType.OUTBOUND
+    )
+    enable_dnc = models.BooleanField("honour do-not-call", default=True)
+
+    status = models.CharField(
+        max_length=16, choices=BatchStatus.choices, default=BatchStatus.DRAFT, editable=False
+    )
+    status_reason = models.CharField(
+        max_length=32, choices=PauseReason.choices, blank=True, editable=False
+    )
+    total_calls = models.PositiveIntegerField(default=0, editable=False)
+    calls_picked = models.PositiveIntegerField(default=0, editable=False)
+    calls_completed = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[CallBatchQuerySet] = CallBatchQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name_plural = "call batches"
+        indexes = [
+            # GET /api/call/batches/{userId}: a user's batches, newest first.
+            models.Index(
+                fields=["workspace", "created_by", "-created_at", "-id"],
+                name="callbatch_of_user",
+                condition=Q(deleted_at__isnull=True),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(retry__range=(0, MAX_RETRY)), name="callbatch_retry_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(delay__range=(0, MAX_DELAY)), name="callbatch_delay_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(calling_hour_start__isnull=True, calling_hour_end__isnull=True)
+                | Q(
+                    calling_hour_start__isnull=False,
+                    calling_hour_end__isnull=False,
+                    calling_hour_start__gte=0,
+                    calling_hour_start__lt=F("calling_hour_end"),
+                    calling_hour_end__lte=MINUTES_PER_DAY,
+                ),
+                name="callbatch_calling_hour_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(allowed_days__len__gte=1) & Q(DaysAreDistinct("allowed_days")),
+                name="callbatch_allowed_days_distinct",
+            ),
+            models.CheckConstraint(
+                condition=Q(batch_type__in=BatchType.values), name="callbatch_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=BatchStatus.values), name="callbatch_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=BatchStatus.PAUSED, status_reason__in=PauseReason.values)
+                | (~Q(status=BatchStatus.PAUSED) & Q(status_reason="")),
+                name="callbatch_reason_when_paused",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BatchNumber(models.Model):
+    """A batch's caller numbers, in the order of rotation."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False, editable=False)
+    batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="rotation", db_index=False)
+    phone = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="rotations")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            # Also the reading order of a batch's rotation.
+            models.UniqueConstraint(fields=["batch", "position"], name="batchnumber_position_once"),
+            models.UniqueConstraint(fields=["batch", "phone"], name="batchnumber_phone_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.phone_id}"
