@@ -1,0 +1,181 @@
+"""How an `@endpoint` declaration becomes OpenAPI: envelope, security, and every status it can have."""
+
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+
+from workspaces.api.endpoint import Endpoint
+from workspaces.ids import OBJECT_ID_PATTERN
+from workspaces.permissions import Access
+
+Schema = dict[str, Any]
+
+_BODY_METHODS = {"POST", "PUT", "PATCH"}
+_REASONS = {
+    400: "A malformed request or an invalid field, named in `data.errors`.",
+    401: "Missing, malformed, unknown, expired or revoked credentials.",
+    403: "Valid credentials that may not do this.",
+    404: "It does not exist, or belongs to another workspace.",
+    406: "`Accept` rules JSON out.",
+    413: "The body is too large.",
+    415: "The body is not `application/json`.",
+    429: "Too many attempts; see `Retry-After`.",
+    500: "Our fault; `errorMessage` names the request id.",
+    503: "The database is away; see `Retry-After`.",
+}
+_FIELD_ERROR: Schema = {
+    "type": "object",
+    "properties": {
+        "field": {"type": "string", "examples": ["callingNumbers[0]"]},
+        "code": {"type": "string", "examples": ["unknown_number"]},
+        "message": {"type": "string"},
+    },
+    "required": ["field", "code", "message"],
+}
+_ERROR_DATA: Schema = {
+    "oneOf": [
+        {"type": "null"},
+        {
+            "type": "object",
+            "properties": {"errors": {"type": "array", "items": _FIELD_ERROR, "maxItems": 100}},
+            "required": ["errors"],
+        },
+    ]
+}
+_HEADERS: dict[int | None, dict[str, Schema]] = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string", "const": "Bearer"}}},
+    429: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
+    503: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
+}
+
+
+class WorkspaceSecurity(OpenApiAuthenticationExtension):
+    target_class = "workspaces.authentication.WorkspaceAuthentication"
+    name = ["apiKeyAuth", "bearerAuth"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[Schema]:
+        return [
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "x-api-key",
+                "description": "A workspace key. When both are sent, the key decides.",
+            },
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A user in one workspace: the token of `POST /api/auth/login`.",
+            },
+        ]
+
+
+class EndpointSchema(AutoSchema):
+    @property
+    def declared(self) -> Endpoint:
+        endpoint = getattr(self.view, "endpoint", None)
+        assert isinstance(endpoint, Endpoint), f"{self.view}: an action without @endpoint"  # noqa: S101
+        return endpoint
+
+    def get_auth(self) -> list[Schema]:
+        access = self.declared.access
+        if access is Access.PUBLIC:
+            return []
+        tokens_only = access in {Access.KEYS, Access.TOKEN}
+        return [{"bearerAuth": []}] if tokens_only else [{"apiKeyAuth": []}, {"bearerAuth": []}]
+
+    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> Schema:
+        bodies: Schema = super()._get_response_bodies(*args, **kwargs)
+        declared = self.declared
+        for response in bodies.values():
+            response["description"] = declared.message
+            for media in response.get("content", {}).values():
+                if not declared.bare:
+                    media["schema"] = _success(declared, media.get("schema"))
+            if "content" not in response:
+                response["content"] = {"application/json": {"schema": _success(declared, None)}}
+        for code in self._error_codes(declared):
+            bodies[str(code)] = self._error_body(code, declared)
+        return dict(sorted(bodies.items()))
+
+    def _error_codes(self, declared: Endpoint) -> list[int]:
+        codes = {406, 500, 503, *declared.errors}
+        has_path_ids = "{" in self.path
+        if declared.body or declared.query or has_path_ids or self.method in _BODY_METHODS:
+            codes.add(400)
+        if declared.body:
+            codes |= {413, 415}
+        if declared.access is not Access.PUBLIC:
+            codes |= {403, declared.bad_credentials}
+        if has_path_ids:
+            codes.add(404)
+        return sorted(codes)
+
+    def _error_body(self, code: int, declared: Endpoint) -> Schema:
+        reason = _REASONS[code]
+        if code == HTTPStatus.FORBIDDEN and declared.bad_credentials == HTTPStatus.FORBIDDEN:
+            reason = f"{_REASONS[401]} Or valid ones that may not do this."
+        return {
+            "description": declared.errors.get(code, reason),
+            "content": {"application/json": {"schema": self._error_component().ref}},
+            **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
+        }
+
+    def _error_component(self) -> ResolvedComponent:
+        component = ResolvedComponent(
+            name="Error",
+            type=ResolvedComponent.SCHEMA,
+            object="Error",
+            schema=_envelope(status=False, error_message={"minLength": 1}, data=_ERROR_DATA),
+        )
+        self.registry.register_on_missing(component)
+        return component
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
+        """Every path parameter is an id."""
+        return [
+            {
+                "in": "path",
+                "name": name,
+                "required": True,
+                "schema": {"type": "string", "pattern": OBJECT_ID_PATTERN},
+            }
+            for name in variables
+        ]
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> Schema:
+        schema: Schema = super()._map_basic_serializer(serializer, direction)
+        if getattr(serializer, "refuse_unknown", False):
+            schema["additionalProperties"] = False
+        return schema
+
+
+def _success(declared: Endpoint, data: Schema | None) -> Schema:
+    schema = _envelope(
+        status=True,
+        error_message={"const": ""},
+        data=data or {"type": "null"},
+        code=declared.status,
+    )
+    if not declared.with_data:
+        del schema["properties"]["data"]
+        schema["required"].remove("data")
+    return schema
+
+
+def _envelope(
+    *, status: bool, error_message: Schema, data: Schema, code: int | None = None
+) -> Schema:
+    return {
+        "type": "object",
+        "properties": {
+            "message": {"type": "string"},
+            "status": {"type": "boolean", "const": status},
+            "code": {"type": "integer", **({"const": code} if code else {})},
+            "errorMessage": {"type": "string", **error_message},
+            "data": data,
+        },
+        "required": ["message", "status", "code", "errorMessage", "data"],
+    }

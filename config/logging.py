@@ -1,0 +1,88 @@
+"""Structured logs, one event a line, to standard output."""
+
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from structlog.types import EventDict, Processor
+
+from workspaces.credentials import CREDENTIAL_IN_TEXT
+
+
+def redact(logger: object, method: str, event: EventDict) -> EventDict:
+    """No credential leaves in a log, whoever put it into a text (an exception, a library)."""
+    return {name: _redacted(value) for name, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return CREDENTIAL_IN_TEXT.sub(r"\1_[redacted]", value) if "od" in value else value
+    if isinstance(value, dict):
+        return {name: _redacted(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item) for item in value]
+    return value
+
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def _to_json(event: EventDict, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _console() -> Processor:
+    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+
+
+def configure_logging(*, as_json: bool, level: str) -> dict[str, Any]:
+    """Set structlog up, and return Django's LOGGING so that libraries' records look the same."""
+    rendering: list[Processor] = (
+        [
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ]
+        if as_json
+        else [structlog.processors.format_exc_info, redact, _console()]
+    )
+    structlog.configure(
+        processors=[*_SHARED, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _SHARED,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *rendering,
+                ],
+            }
+        },
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "structured",
+            }
+        },
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            # One line per request is ours (config.middleware); Django's 4xx warnings would repeat it.
+            "django.request": {"level": "ERROR"},
+            "django.server": {"level": "ERROR"},
+            "axes": {"level": "WARNING"},
+            "procrastinate": {"level": "WARNING"},
+        },
+    }

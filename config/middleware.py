@@ -1,0 +1,112 @@
+"""The frame around every request: its id, its log line, and no HTML under /api."""
+
+import re
+import time
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+from uuid import uuid4
+
+import structlog
+from axes.middleware import AxesMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+
+from config.api.envelope import error_response
+from config.api.exceptions import internal_error_message
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+logger = structlog.get_logger("outdial.request")
+
+_is_request_id = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
+
+
+class RequestFrameMiddleware:
+    """Outermost, so that it sees what every other layer answers."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _is_request_id(given) else uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        response = self._respond(request)
+        response["X-Request-Id"] = request_id
+        logger.info(
+            "request",
+            method=request.method,
+            path=request.path,  # no query: a search may be somebody's phone number
+            status=response.status_code,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return response
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        if not is_api(request):
+            return self.get_response(request)
+        query = request.META.get("QUERY_STRING", "")
+        if query and not _is_clean_text(query):
+            return error_response(400, "The query string is not UTF-8 or has a NUL character.")
+        response = self.get_response(request)
+        if response.status_code >= 400 and _is_html(response):
+            return _in_envelope(request, response)
+        return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/") or request.path_info == "/api"
+
+
+def _is_clean_text(query: str) -> bool:
+    try:
+        return "\0" not in unquote_to_bytes(query.encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_html(response: HttpResponseBase) -> bool:
+    return response.get("Content-Type", "").startswith("text/html")
+
+
+def _in_envelope(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Django's own error page (a bad Host header, a failing middleware), said in the envelope."""
+    code = response.status_code
+    sentence = internal_error_message(request) if code >= 500 else response.reason_phrase
+    return error_response(code, f"{sentence.rstrip('.')}.")
+
+
+class _BackOfficeOnly:
+    """Cookies, sessions and CSRF tokens are the back office's: API requests pass these layers by.
+
+    Mixed into Django's own classes, because the admin's system checks look for those.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if is_api(request):
+            return self.get_response(request)  # type: ignore[attr-defined,no-any-return]
+        return super().__call__(request)  # type: ignore[misc,no-any-return]
+
+
+class BackOfficeSession(_BackOfficeOnly, SessionMiddleware): ...
+
+
+class BackOfficeCsrf(_BackOfficeOnly, CsrfViewMiddleware): ...
+
+
+class BackOfficeAuthentication(_BackOfficeOnly, AuthenticationMiddleware): ...
+
+
+class BackOfficeMessages(_BackOfficeOnly, MessageMiddleware): ...
+
+
+class BackOfficeFrames(_BackOfficeOnly, XFrameOptionsMiddleware): ...
+
+
+class BackOfficeLockout(_BackOfficeOnly, AxesMiddleware): ...

@@ -1,0 +1,191 @@
+"""What all environments share. Every setting that an operator may change is read from `env` here."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config.logging import configure_logging
+
+django_stubs_ext.monkeypatch()  # `models.Field[str, str]` and the like, at run time
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+DEBUG = False
+ALLOWED_HOSTS: list[str] = []
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "config",
+    "batches",
+    "calling",
+    "workspaces",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "axes",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "config.middleware.RequestFrameMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.BackOfficeSession",
+    "django.middleware.common.CommonMiddleware",
+    "config.middleware.BackOfficeCsrf",
+    "config.middleware.BackOfficeAuthentication",
+    "config.middleware.BackOfficeMessages",
+    "config.middleware.BackOfficeFrames",
+    "config.middleware.BackOfficeLockout",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+
+# --- Database -------------------------------------------------------------------------------------
+def database() -> dict[str, Any]:
+    """DATABASE_URL, with the options that the code counts on."""
+    settings: dict[str, Any] = env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")
+    settings["CONN_MAX_AGE"] = None  # a new connection a request was five times slower
+    options = settings.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 5)
+    # Server-side binding keeps hot statements prepared. A pooler in transaction mode that cannot
+    # keep them (PgBouncer before 1.21) wants PREPARED_STATEMENTS=false.
+    options["server_side_binding"] = True
+    options["prepare_threshold"] = 2 if env.bool("PREPARED_STATEMENTS", default=True) else None
+    # A forgotten open transaction keeps dead rows alive and slows every claim.
+    options.setdefault("options", "-c idle_in_transaction_session_timeout=60000")
+    return settings
+
+
+# --- Users and credentials ------------------------------------------------------------------------
+AUTH_USER_MODEL = "workspaces.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+ACCESS_TOKEN_LIFETIME = timedelta(hours=env.int("ACCESS_TOKEN_HOURS", default=7 * 24))
+# How many proxies in front of the web server append to X-Forwarded-For (workspaces.client).
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # BackOfficeLockout is AxesMiddleware, for the admin only
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # a stranger cannot lock a user out
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # logins are audit events
+AXES_VERBOSE = False
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "workspaces.services.logins.attempted_email"
+AXES_CLIENT_IP_CALLABLE = "workspaces.client.client_ip"
+
+
+def numbered_secrets(
+    name: str, default: str | environ.NoValue = environ.Env.NOTSET
+) -> dict[int, str]:
+    """`1:first,2:second` as a dict. Raises ImproperlyConfigured, without the secret in its text."""
+    numbered = {}
+    for part in env.str(name, default=default).split(","):
+        number, colon, secret = part.strip().partition(":")
+        if not (colon and number.isdecimal() and len(secret) >= 32):
+            raise ImproperlyConfigured(
+                f"{name} must read NUMBER:SECRET[,NUMBER:SECRET…], each secret of 32 characters or more."
+            )
+        numbered[int(number)] = secret
+    return numbered
+
+
+# --- API ------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["workspaces.authentication.WorkspaceAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["workspaces.permissions.EndpointAccess"],
+    "DEFAULT_RENDERER_CLASSES": ["config.api.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.negotiation.JsonNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.EndpointSchema",
+    "EXCEPTION_HANDLER": "config.api.exceptions.handle_exception",
+    "URL_FORMAT_OVERRIDE": None,  # ?format=x would be a 404
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Outdial",
+    "DESCRIPTION": "Self-hosted outbound call batches: create a batch, add contacts, start it.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "COMPONENT_SPLIT_REQUEST": False,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "SORT_OPERATIONS": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "persistAuthorization": True,
+        "validatorUrl": None,  # the default asks an outside host
+    },
+    "TAGS": [
+        {"name": "Batches", "description": "Create a batch, watch it."},
+        {"name": "Sign in", "description": "Bearer tokens for people."},
+        {"name": "Workspace", "description": "The workspace, its members and its API keys."},
+    ],
+}
+
+LOGGING = configure_logging(
+    as_json=env.str("LOG_FORMAT", default="json") == "json",
+    level=env.str("LOG_LEVEL", default="INFO"),
+)

@@ -1,0 +1,23 @@
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+
+from config.api.views import ApiRedocView, ApiSchemaView, ApiSwaggerView, UnknownPath
+from config.health import alive, ready
+
+api: list[URLPattern | URLResolver] = [
+    path("", include("workspaces.api.urls")),
+    path("", include("batches.api.urls")),
+    path("schema", ApiSchemaView.as_view(), name="schema"),
+    path("docs", ApiSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("redoc", ApiRedocView.as_view(url_name="schema"), name="redoc"),
+]
+
+urlpatterns = [
+    path("api/", include(api)),
+    re_path(r"^api(/.*)?$", UnknownPath.as_view()),
+    path("admin/", admin.site.urls),
+    path("healthz", alive, name="healthz"),
+    path("readyz", ready, name="readyz"),
+    path("", RedirectView.as_view(pattern_name="docs"), name="home"),
+]
