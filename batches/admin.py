@@ -1,0 +1,61 @@
+from django.contrib import admin
+
+from batches.models import MINUTES_PER_DAY, BatchNumber, CallBatch
+from workspaces.audited_admin import ReadOnlyAdmin
+
+PROGRESS = ["total_calls", "calls_picked", "calls_completed"]
+DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+
+
+class RotationInline(admin.TabularInline[BatchNumber, CallBatch]):
+    model = BatchNumber
+    verbose_name_plural = "calling numbers, in rotation order"
+    fields = ["position", "phone"]
+    ordering = ["position"]
+    extra = 0
+
+    def get_queryset(self, request):  # type: ignore[no-untyped-def]
+        return super().get_queryset(request).select_related("phone")
+
+
+@admin.register(CallBatch)
+class CallBatchAdmin(ReadOnlyAdmin[CallBatch]):
+    """To look at: batches are made and changed through the API."""
+
+    list_display = [
+        "name",
+        "workspace",
+        "status",
+        *PROGRESS,
+        "hours",
+        "created_by",
+        "created_at",
+    ]
+    list_filter = ["status", "batch_type", "created_at", "workspace"]
+    list_select_related = ["workspace", "created_by"]
+    search_fields = ["name", "workspace__name", "created_by__email"]
+    date_hierarchy = "created_at"
+    ordering = ["-created_at", "-id"]
+    inlines = [RotationInline]
+    fieldsets = [
+        (None, {"fields": ["id", "name", "workspace", "created_by", "batch_type"]}),
+        ("Progress", {"fields": ["status", "status_reason", *PROGRESS]}),
+        ("When", {"fields": ["timezone", "hours", "days", "delay", "retry", "enable_dnc"]}),
+        ("Times", {"fields": ["created_at", "updated_at", "deleted_at"]}),
+    ]
+
+    @admin.display(description="calling hours")
+    def hours(self, batch: CallBatch) -> str:
+        if batch.calling_hour_start is None or batch.calling_hour_end is None:
+            return "all day"
+        return f"{_clock(batch.calling_hour_start)} to {_clock(batch.calling_hour_end)}"
+
+    @admin.display(description="allowed days")
+    def days(self, batch: CallBatch) -> str:
+        if len(batch.allowed_days) == len(DAY_NAMES):
+            return "every day"
+        return ", ".join(DAY_NAMES[day] for day in batch.allowed_days)
+
+
+def _clock(minutes: int) -> str:
+    return "24:00" if minutes == MINUTES_PER_DAY else f"{minutes // 60:02}:{minutes % 60:02}"
