@@ -1,0 +1,71 @@
+"""The cast of every test: an owner and a member of one workspace, a stranger with another."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.test import Client
+
+from tests import factories
+from workspaces.callers import Role, Scope
+from workspaces.models import User, Workspace
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with every kind of credential for one workspace."""
+
+    user: User
+    workspace: Workspace
+    key: str
+    read_key: str
+    token: str
+
+    @property
+    def with_key(self) -> dict[str, str]:
+        return {"x-api-key": self.key}
+
+    @property
+    def with_read_key(self) -> dict[str, str]:
+        return {"x-api-key": self.read_key}
+
+    @property
+    def with_token(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def person(workspace: Workspace | None = None, role: Role = Role.OWNER) -> Person:
+    workspace = workspace or factories.WorkspaceFactory.create()
+    user = factories.MembershipFactory.create(workspace=workspace, role=role).user
+    mine = {"workspace": workspace, "created_by": user}
+    return Person(
+        user=user,
+        workspace=workspace,
+        key=factories.ApiKeyFactory(**mine).text,
+        read_key=factories.ApiKeyFactory(**mine, scopes=[Scope.READ.value]).text,
+        token=factories.AccessTokenFactory(workspace=workspace, user=user).text,
+    )
+
+
+class Api:
+    """HTTP through the whole stack, JSON in and out; an exception is the 500 that a client sees."""
+
+    def __init__(self) -> None:
+        self._client = Client(raise_request_exception=False)
+
+    def post(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        return self.request("POST", path, body, headers)
+
+    def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
+        return self._client.get(path, query, headers=headers or {})
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """A `str` or `bytes` body is sent as it is, everything else as JSON."""
+        raw = isinstance(body, str | bytes)
+        data = body if raw else json.dumps({} if body is None else body)
+        return self._client.generic(method, path, data, JSON, headers=headers or {})
+
+
+JSON = "application/json"

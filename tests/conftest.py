@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from calling.models import PhoneNumber
+from tests import factories
+from tests.cast import Api, Person, person
+from workspaces.callers import Role
+
+
+@pytest.fixture
+def owner(db: None) -> Person:
+    return person()
+
+
+@pytest.fixture
+def member(owner: Person) -> Person:
+    return person(owner.workspace, Role.MEMBER)
+
+
+@pytest.fixture
+def stranger(db: None) -> Person:
+    return person()
+
+
+@pytest.fixture
+def phone(owner: Person) -> PhoneNumber:
+    number: PhoneNumber = factories.PhoneNumberFactory.create(
+        workspace=owner.workspace, created_by=owner.user
+    )
+    return number
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def statements(db: None) -> Iterator[CaptureQueriesContext]:
+    """Every statement that the test sends, savepoints and the like included."""
+    with CaptureQueriesContext(connection) as captured:
+        yield captured
