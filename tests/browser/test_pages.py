@@ -1,0 +1,62 @@
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from batches.models import CallBatch
+from tests import factories
+from tests.cast import person
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+def test_create_batch_works_from_the_swagger_page(page: Page, outside: list[str]) -> None:
+    owner = person()
+    phone = factories.PhoneNumberFactory.create(workspace=owner.workspace)
+    page.goto("/api/docs")
+    page.locator("button.authorize").first.click()
+    key = page.locator(".auth-container", has_text="x-api-key")
+    key.locator("input").fill(owner.key)
+    key.get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").first.click()
+
+    operation = page.locator("#operations-Batches-createBatch")
+    operation.locator(".opblock-summary").click()
+    operation.get_by_role("button", name="Try it out").click()
+    editor = operation.locator("textarea.body-param__text")
+    request = json.loads(editor.input_value())
+    assert request["batchName"] == "API Campaign May 2025"
+    editor.fill(json.dumps({**request, "callingNumbers": [phone.id]}))
+    operation.get_by_role("button", name="Execute").click()
+
+    answer = operation.locator(".live-responses-table")
+    expect(answer.locator(".response-col_status").last).to_contain_text("201")
+    assert CallBatch.objects.get().name == "API Campaign May 2025"
+    assert outside == []
+
+
+def test_redoc_shows_the_api_without_any_outside_host(page: Page, outside: list[str]) -> None:
+    page.goto("/api/redoc")
+    expect(page.get_by_role("heading", name="Create Call Batch")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert outside == []
+
+
+def test_an_operator_signs_in_and_finds_a_batch(page: Page, outside: list[str]) -> None:
+    owner = person()
+    batch = factories.CallBatchFactory.create(
+        workspace=owner.workspace, created_by=owner.user, name="Spring campaign"
+    )
+    factories.UserFactory.create(email="staff@example.com", is_staff=True, is_superuser=True)
+    page.goto("/admin/")
+    page.get_by_label("E-mail").fill("staff@example.com")
+    page.get_by_label("Password").fill(factories.PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+    page.get_by_role("link", name="Call batches").first.click()
+    page.locator("#searchbar").fill(batch.id)
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="Spring campaign").click()
+
+    expect(page.locator("#content")).to_contain_text(owner.workspace.name)
+    assert outside == []
