@@ -204,9 +204,7 @@ class ApiKeyAdmin(CredentialAdmin):
             "api_key": obj,
             "text": request.new_api_key,  # type: ignore[attr-defined]
         }
-        response = TemplateResponse(request, "admin/workspaces/apikey/created.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/workspaces/apikey/created.html", context)
 
 
 @admin.register(AccessToken)
