@@ -31,7 +31,7 @@ class CallBatchAdmin(ReadOnlyAdmin[CallBatch]):
         "created_by",
         "created_at",
     ]
-    list_filter = ["status", "batch_type", "created_at", "workspace"]
+    list_filter = ["status", "batch_type", "created_at"]
     list_select_related = ["workspace", "created_by"]
     search_fields = ["name", "workspace__name", "created_by__email"]
     date_hierarchy = "created_at"

@@ -15,22 +15,16 @@ class PhoneNumberAdmin(AuditedAdmin[PhoneNumber]):
     search_fields = ["number", "label", "workspace__name"]
     autocomplete_fields = ["workspace"]
     ordering = ["-created_at", "-id"]
-    fields = [
-        "id",
-        "workspace",
-        "number",
-        "label",
-        "carrier",
-        "is_active",
-        "created_by",
-        "created_at",
-        "updated_at",
-    ]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        asked = ["workspace", "number", "label", "carrier", "is_active"]
+        return ["id", *asked, "created_by", "created_at", "updated_at"] if obj else asked
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Which number it is, and whose, is settled once: batches and calls refer to it."""
-        settled = ["id", "created_by", "created_at", "updated_at"]
-        return [*settled, "workspace", "number", "carrier"] if obj else settled
+        if obj is None:
+            return []
+        return ["id", "workspace", "number", "carrier", "created_by", "created_at", "updated_at"]
 
     def save_model(self, request: HttpRequest, obj: PhoneNumber, form: Any, change: bool) -> None:
         if not change:

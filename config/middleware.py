@@ -21,6 +21,7 @@ from config.api.exceptions import internal_error_message
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger("outdial.request")
 
+_PROBES = ("/healthz", "/readyz")  # every few seconds, for ever
 _is_request_id = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 
 
@@ -39,7 +40,8 @@ class RequestFrameMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = self._respond(request)
         response["X-Request-Id"] = request_id
-        logger.info(
+        log = logger.debug if request.path_info in _PROBES else logger.info
+        log(
             "request",
             method=request.method,
             path=request.path,  # no query: a search may be somebody's phone number

@@ -2,8 +2,11 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
-from config.api.views import ApiRedocView, ApiSchemaView, ApiSwaggerView, UnknownPath
+from config.api.views import ApiRedocView, ApiSchemaView, ApiSwaggerView, UnknownPath, redoc_script
 from config.health import alive, ready
+
+admin.site.site_header = admin.site.site_title = "Outdial"
+admin.site.index_title = "Back office"
 
 api: list[URLPattern | URLResolver] = [
     path("", include("workspaces.api.urls")),
@@ -11,6 +14,7 @@ api: list[URLPattern | URLResolver] = [
     path("schema", ApiSchemaView.as_view(), name="schema"),
     path("docs", ApiSwaggerView.as_view(url_name="schema"), name="docs"),
     path("redoc", ApiRedocView.as_view(url_name="schema"), name="redoc"),
+    path("redoc.js", redoc_script, name="redoc-script"),
 ]
 
 urlpatterns = [

@@ -80,6 +80,7 @@ class EndpointSchema(AutoSchema):
         return endpoint
 
     def get_auth(self) -> list[Schema]:
+        super().get_auth()  # registers the schemes
         access = self.declared.access
         if access is Access.PUBLIC:
             return []

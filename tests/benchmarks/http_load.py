@@ -8,6 +8,7 @@ import selectors
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 
 @dataclass
@@ -45,8 +46,7 @@ def run(port: int, request: bytes, *, expected: bytes, connections: int, seconds
     end = time.perf_counter() + seconds
     while sent:
         for key, _ in selector.select():
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
+            connection = cast(socket.socket, key.fileobj)
             answer = _answer(connection)
             now = time.perf_counter()
             load.latencies.append(now - sent[connection])

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest
 from rest_framework.exceptions import (
     AuthenticationFailed,
@@ -61,6 +62,8 @@ def log_in(
         raise Throttled(wait, "Too many failed logins.")
     if user is None:
         raise AuthenticationFailed("Wrong e-mail or password.")
+    # What the back office's login sends as well: django-axes forgets the failures before it.
+    user_logged_in.send(sender=type(user), request=request, user=user)
     workspace_id = _chosen_workspace(user, workspace_id)
     return issue_token(user_id=user.pk, workspace_id=workspace_id, actor=actor, now=now)
 

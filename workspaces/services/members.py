@@ -91,6 +91,8 @@ def _create_user(email: str, name: str, password: str | None, now: datetime) -> 
 
 
 def _check_may_grant(granted_by: Role, role: Role) -> None:
+    if not granted_by.leads:  # a key goes on when its creator no longer leads
+        raise PermissionDenied("Only an admin or owner manages members.")
     if role is Role.OWNER and granted_by is not Role.OWNER:
         raise PermissionDenied("Only an owner may do this to an owner.")
 
