@@ -9,3 +9,4 @@ class ConfigAppConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("config.api.schema")  # registers the security schemes with drf-spectacular
+        import_module("config.checks")

@@ -144,6 +144,12 @@ def numbered_secrets(
     return numbered
 
 
+# --- Background work ------------------------------------------------------------------------------
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "delete_jobs": "successful",  # a failed one stays to be looked at
+    "fetch_job_polling_interval": 1.0,  # seconds; scheduled jobs are found by polling only
+}
+
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["workspaces.authentication.WorkspaceAuthentication"],
