@@ -3,16 +3,16 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core import checks
 
 
-@register(Tags.security, deploy=True)
-def https_behind_a_proxy(**_: Any) -> list[CheckMessage]:
+@checks.register(checks.Tags.security, deploy=True)
+def https_behind_a_proxy(**_: Any) -> list[checks.CheckMessage]:
     """Without a trusted proxy every request looks like plain HTTP, and is redirected for ever."""
     if not settings.SECURE_SSL_REDIRECT or settings.TRUSTED_PROXY_COUNT:
         return []
     return [
-        Warning(
+        checks.Warning(
             "SECURE_SSL_REDIRECT is on and no proxy is trusted: every request will be redirected.",
             hint="Set TRUSTED_PROXY_COUNT to the number of proxies that end TLS in front of the"
             " service, or SECURE_SSL_REDIRECT=false where there is none.",

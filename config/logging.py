@@ -37,52 +37,43 @@ def _to_json(event: EventDict, **_: Any) -> str:
 
 
 def _console() -> Processor:
-    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    return structlog.dev.ConsoleRenderer(colors=sys.stdout is not None and sys.stdout.isatty())
+
+
+_LEVELS = {
+    # One line per request is ours (config.middleware); Django's 4xx warnings would repeat it.
+    "django.request": {"level": "ERROR"},
+    "django.server": {"level": "ERROR"},
+    "axes": {"level": "WARNING"},
+    "procrastinate": {"level": "WARNING"},
+}
 
 
 def configure_logging(*, as_json: bool, level: str) -> dict[str, Any]:
     """Set structlog up, and return Django's LOGGING so that libraries' records look the same."""
-    rendering: list[Processor] = (
-        [
-            structlog.processors.format_exc_info,
-            redact,
-            structlog.processors.JSONRenderer(serializer=_to_json),
-        ]
-        if as_json
-        else [structlog.processors.format_exc_info, redact, _console()]
-    )
+    renderer = structlog.processors.JSONRenderer(serializer=_to_json) if as_json else _console()
+    rendering = [structlog.processors.format_exc_info, redact, renderer]
     structlog.configure(
         processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
+    structured = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": _SHARED,
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+    }
+    console = {
+        "class": "logging.StreamHandler",
+        "stream": "ext://sys.stdout",
+        "formatter": "structured",
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "structured": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": _SHARED,
-                "processors": [
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    *rendering,
-                ],
-            }
-        },
-        "handlers": {
-            "console": {
-                "class": "logging.StreamHandler",
-                "stream": "ext://sys.stdout",
-                "formatter": "structured",
-            }
-        },
+        "formatters": {"structured": structured},
+        "handlers": {"console": console},
         "root": {"handlers": ["console"], "level": level},
-        "loggers": {
-            # One line per request is ours (config.middleware); Django's 4xx warnings would repeat it.
-            "django.request": {"level": "ERROR"},
-            "django.server": {"level": "ERROR"},
-            "axes": {"level": "WARNING"},
-            "procrastinate": {"level": "WARNING"},
-        },
+        "loggers": _LEVELS,
     }
