@@ -17,7 +17,7 @@ def redact(logger: object, method: str, event: EventDict) -> EventDict:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return CREDENTIAL_IN_TEXT.sub(r"\1_[redacted]", value) if "od" in value else value
+        return CREDENTIAL_IN_TEXT.sub(r"\1_[redacted]", value) if "_" in value else value
     if isinstance(value, dict):
         return {name: _redacted(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -51,8 +51,10 @@ _LEVELS = {
 
 def configure_logging(*, as_json: bool, level: str) -> dict[str, Any]:
     """Set structlog up, and return Django's LOGGING so that libraries' records look the same."""
-    renderer = structlog.processors.JSONRenderer(serializer=_to_json) if as_json else _console()
-    rendering = [structlog.processors.format_exc_info, redact, renderer]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(serializer=_to_json) if as_json else _console()
+    )
+    rendering: list[Processor] = [structlog.processors.format_exc_info, redact, renderer]
     structlog.configure(
         processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
