@@ -45,10 +45,13 @@ class BatchType(models.TextChoices):
 
 
 class DaysAreDistinct(Func):
-    """Every value 0 to 6 and none twice: as many values as days that occur."""
+    """Every value 0 to 6 and none twice: as many values as days that occur.
 
-    template = "(cardinality(%(expressions)s) = " + (
-        " + ".join(f"({day} = ANY(%(expressions)s))::int" for day in EVERY_DAY) + ")"
+    A null among them makes that null, which a CHECK would let pass.
+    """
+
+    template = "COALESCE(cardinality(%(expressions)s) = " + (
+        " + ".join(f"({day} = ANY(%(expressions)s))::int" for day in EVERY_DAY) + ", false)"
     )
     output_field = models.BooleanField()
 

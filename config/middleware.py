@@ -81,7 +81,8 @@ def _in_envelope(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
     """Django's own error page (a bad Host header, a failing middleware), said in the envelope."""
     code = response.status_code
     sentence = internal_error_message(request) if code >= 500 else response.reason_phrase
-    return error_response(code, f"{sentence.rstrip('.')}.")
+    allow = {"Allow": response["Allow"]} if "Allow" in response else {}
+    return error_response(code, f"{sentence.rstrip('.')}.", **allow)
 
 
 class _BackOfficeOnly:

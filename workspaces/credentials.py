@@ -95,4 +95,4 @@ _SHAPES = {
 }
 
 # For logs: anything that looks like one of ours, whole or in part.
-CREDENTIAL_IN_TEXT = re.compile(rf"({'|'.join(CredentialPrefix)})_[0-9A-Za-z_]+")
+CREDENTIAL_IN_TEXT = re.compile(rf"({'|'.join(CredentialPrefix)})_[0-9A-Z_]+", re.IGNORECASE)

@@ -87,6 +87,10 @@ class EndpointSchema(AutoSchema):
         tokens_only = access in {Access.KEYS, Access.TOKEN}
         return [{"bearerAuth": []}] if tokens_only else [{"apiKeyAuth": []}, {"bearerAuth": []}]
 
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """A list is an object with its pagination, described as such: no array around it."""
+        return False
+
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> Schema:
         bodies: Schema = super()._get_response_bodies(*args, **kwargs)
         declared = self.declared

@@ -130,7 +130,7 @@ class MemberListSerializer(serializers.Serializer[Any]):
 
 class AddMemberSerializer(StrictSerializer):
     email = StrictEmailField(max_length=254)
-    name = NameField(required=False, default="", help_text="Of a user who does not exist yet.")
+    name = NameField(required=False, help_text="Of a user who does not exist yet.")
     password = StrictCharField(
         required=False,
         default=None,

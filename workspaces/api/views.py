@@ -234,7 +234,7 @@ class MemberViewSet(ApiViewSet):
         membership = add_member(
             workspace_id=self.caller.workspace_id,
             email=body["email"],
-            name=body["name"],
+            name=body.get("name", ""),
             password=body["password"],
             role=Role(body["role"]),
             granted_by=self.caller.role,

@@ -1,5 +1,6 @@
 """Signing in and out. Failures are counted by django-axes, in the database, for API and admin alike."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +66,7 @@ def log_in(
     # What the back office's login sends as well: django-axes forgets the failures before it.
     user_logged_in.send(sender=type(user), request=request, user=user)
     workspace_id = _chosen_workspace(user, workspace_id)
+    actor = replace(actor, user_id=user.pk)
     return issue_token(user_id=user.pk, workspace_id=workspace_id, actor=actor, now=now)
 
 

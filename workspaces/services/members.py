@@ -87,7 +87,11 @@ def revoke_credentials(membership: Membership, *, now: datetime) -> None:
 
 
 def _create_user(email: str, name: str, password: str | None, now: datetime) -> User:
-    return User.objects.create_user(email, password, name=name, created_at=now)
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email, password, name=name, created_at=now)
+    except IntegrityError:  # somebody else has added the same new user a moment ago
+        return User.objects.get(email=email)
 
 
 def _check_may_grant(granted_by: Role, role: Role) -> None:
