@@ -1,0 +1,178 @@
+"""Rules that the database itself holds, whoever writes: each named one refuses what it must."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+
+from batches.models import BatchStatus, CallBatch, PauseReason
+from tests import factories
+from workspaces.callers import Scope
+from workspaces.models import Membership, User
+
+Make = Callable[..., Any]
+batch: Make = factories.CallBatchFactory.create
+number: Make = factories.PhoneNumberFactory.create
+key: Make = factories.ApiKeyFactory.create
+
+
+def user(**fields: Any) -> User:
+    """Not through the manager, which would write the e-mail in lower case."""
+    return User.objects.create(password="!", **fields)
+
+
+def same_user_twice() -> None:
+    for _ in range(2):
+        user(email="somebody@example.com")
+
+
+def same_member_twice() -> None:
+    first: Membership = factories.MembershipFactory.create()
+    factories.MembershipFactory.create(user=first.user, workspace=first.workspace, role="admin")
+
+
+def same_number_twice() -> None:
+    first = number()
+    number(workspace=first.workspace, number=first.number)
+
+
+def same_public_id_twice(factory: Any) -> Callable[[], Any]:
+    return lambda: factory.create(public_id=factory.create().public_id)
+
+
+def same_position_twice() -> None:
+    first = factories.BatchNumberFactory.create()
+    factories.BatchNumberFactory.create(batch=first.batch, position=first.position)
+
+
+def same_phone_twice() -> None:
+    first = factories.BatchNumberFactory.create()
+    factories.BatchNumberFactory.create(batch=first.batch, phone=first.phone, position=1)
+
+
+REFUSED: dict[str, list[Callable[[], Any]]] = {
+    "user_email_once": [same_user_twice],
+    "user_email_lower_case": [lambda: user(email="Somebody@example.com")],
+    "membership_once": [same_member_twice],
+    "membership_role_known": [
+        lambda: factories.MembershipFactory.create(role="root"),
+        lambda: factories.MembershipFactory.create(role=""),
+    ],
+    "apikey_public_id_once": [same_public_id_twice(factories.ApiKeyFactory)],
+    "accesstoken_public_id_once": [same_public_id_twice(factories.AccessTokenFactory)],
+    "apikey_scopes_known": [
+        lambda: key(scopes=[]),
+        lambda: key(scopes=["calling"]),
+        lambda: key(scopes=[Scope.READ, "*"]),
+    ],
+    "phonenumber_once": [same_number_twice],
+    "phonenumber_e164": [
+        lambda: number(number="12125551234"),
+        lambda: number(number="+02125551234"),
+        lambda: number(number="+1212555"[:6]),
+        lambda: number(number="+1212555123x"),
+        lambda: number(number="+1 2125551234"),
+        lambda: number(number="+12125551234\n"),
+        lambda: number(number=""),
+    ],
+    "phonenumber_carrier_known": [lambda: number(carrier="pigeon"), lambda: number(carrier="")],
+    "callbatch_retry_range": [lambda: batch(retry=11)],
+    "callbatch_delay_range": [lambda: batch(delay=604801)],
+    "callbatch_calling_hour_order": [
+        lambda: batch(calling_hour_start=540),
+        lambda: batch(calling_hour_end=540),
+        lambda: batch(calling_hour_start=540, calling_hour_end=540),
+        lambda: batch(calling_hour_start=541, calling_hour_end=540),
+        lambda: batch(calling_hour_start=0, calling_hour_end=1441),
+    ],
+    "callbatch_allowed_days_distinct": [
+        lambda: batch(allowed_days=[]),
+        lambda: batch(allowed_days=[1, 1]),
+        lambda: batch(allowed_days=[7]),
+        lambda: batch(allowed_days=[-1]),
+        lambda: batch(allowed_days=[0, 1, 2, 3, 4, 5, 6, 0]),
+        lambda: batch(allowed_days=[None]),
+        lambda: batch(allowed_days=[0, None]),
+    ],
+    "callbatch_type_known": [lambda: batch(batch_type="inbound"), lambda: batch(batch_type="")],
+    "callbatch_status_known": [lambda: batch(status="gone"), lambda: batch(status="")],
+    "callbatch_reason_when_paused": [
+        lambda: batch(status=BatchStatus.PAUSED),
+        lambda: batch(status=BatchStatus.PAUSED, status_reason="tired"),
+        lambda: batch(status=BatchStatus.ACTIVE, status_reason=PauseReason.NO_NUMBER),
+    ],
+    "batchnumber_position_once": [same_position_twice],
+    "batchnumber_phone_once": [same_phone_twice],
+}
+REFUSALS = [(name, write) for name, writes in REFUSED.items() for write in writes]
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), REFUSALS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(REFUSALS)]
+)
+def test_each_constraint_refuses_what_it_names(
+    db: None, name: str, write: Callable[[], Any]
+) -> None:
+    with pytest.raises(IntegrityError, match=f'"{name}"'), transaction.atomic():
+        write()
+
+
+def test_every_constraint_of_every_model_is_tried_here() -> None:
+    ours = ("workspaces", "calling", "batches")
+    named = {
+        constraint.name
+        for app in ours
+        for model in apps.get_app_config(app).get_models()
+        for constraint in model._meta.constraints
+    }
+    assert named == set(REFUSED)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"retry": 0, "delay": 0},
+        {"retry": 10, "delay": 604800},
+        {"calling_hour_start": 0, "calling_hour_end": 1440},
+        {"calling_hour_start": 1439, "calling_hour_end": 1440},
+        {"allowed_days": [0]},
+        {"allowed_days": [6, 5, 4, 3, 2, 1, 0]},
+        {"batch_type": "mixed"},
+        *({"status": status} for status in BatchStatus.values if status != "paused"),
+        *({"status": "paused", "status_reason": reason} for reason in PauseReason.values),
+    ],
+    ids=str,
+)
+def test_the_bounds_themselves_are_stored(db: None, fields: dict[str, Any]) -> None:
+    stored = CallBatch.objects.get(id=batch(**fields).id)
+    assert {name: getattr(stored, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize("field", ["retry", "delay", "calling_hour_start", "total_calls"])
+def test_nothing_is_negative(db: None, field: str) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        batch(**{"calling_hour_end": 1, "calling_hour_start": 0, field: -1})
+
+
+def test_another_workspace_may_have_the_same_number(db: None) -> None:
+    first = number(number="+12125551234")
+    assert number(number="+12125551234").workspace_id != first.workspace_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_in_a_rotation_cannot_be_deleted_under_it() -> None:
+    row = factories.BatchNumberFactory.create()
+    with pytest.raises(models.ProtectedError):
+        row.phone.delete()
+    with pytest.raises(IntegrityError), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM calling_phonenumber WHERE id = %s", [bytes.fromhex(row.phone_id)]
+        )
+
+
+def test_a_user_with_a_past_stays(db: None) -> None:
+    created = batch()
+    with pytest.raises(models.ProtectedError):
+        created.created_by.delete()
