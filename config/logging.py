@@ -10,19 +10,9 @@ from structlog.types import EventDict, Processor
 from workspaces.credentials import CREDENTIAL_IN_TEXT
 
 
-def redact(logger: object, method: str, event: EventDict) -> EventDict:
-    """No credential leaves in a log, whoever put it into a text (an exception, a library)."""
-    return {name: _redacted(value) for name, value in event.items()}
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return CREDENTIAL_IN_TEXT.sub(r"\1_[redacted]", value) if "_" in value else value
-    if isinstance(value, dict):
-        return {name: _redacted(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item) for item in value]
-    return value
+def redact(logger: object, method: str, line: Any) -> str:
+    """No credential leaves in a log, whoever put it into the line (an exception, a library)."""
+    return CREDENTIAL_IN_TEXT.sub(r"\1_[redacted]", line)
 
 
 _SHARED: list[Processor] = [
@@ -54,7 +44,7 @@ def configure_logging(*, as_json: bool, level: str) -> dict[str, Any]:
     renderer: Processor = (
         structlog.processors.JSONRenderer(serializer=_to_json) if as_json else _console()
     )
-    rendering: list[Processor] = [structlog.processors.format_exc_info, redact, renderer]
+    rendering: list[Processor] = [structlog.processors.format_exc_info, renderer, redact]
     structlog.configure(
         processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -9,8 +9,8 @@ admin.site.site_header = admin.site.site_title = "Outdial"
 admin.site.index_title = "Back office"
 
 api: list[URLPattern | URLResolver] = [
+    path("", include("batches.api.urls")),  # first: the busiest
     path("", include("workspaces.api.urls")),
-    path("", include("batches.api.urls")),
     path("schema", ApiSchemaView.as_view(), name="schema"),
     path("docs", ApiSwaggerView.as_view(url_name="schema"), name="docs"),
     path("redoc", ApiRedocView.as_view(url_name="schema"), name="redoc"),

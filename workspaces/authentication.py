@@ -1,9 +1,11 @@
 """The one authentication class: x-api-key first, then Bearer."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
@@ -75,10 +77,10 @@ def _is_usable(row: CredentialRow, now: datetime) -> bool:
 
 
 def _user(row: CredentialRow) -> User:
-    """The user as far as the look-up read it; further fields load when somebody asks."""
-    return User.from_db(
-        connection.alias, ["id", "is_active"], [row.user_id.hex(), row.user_is_active]
-    )
+    """Made when somebody asks, from what the look-up read; further fields load as needed."""
+    names, values = ["id", "is_active"], [row.user_id.hex(), row.user_is_active]
+    user: Any = SimpleLazyObject(lambda: User.from_db(connection.alias, names, values))
+    return user  # type: ignore[no-any-return]
 
 
 def _caller(row: CredentialRow, role: Role, actor: Actor) -> Caller:

@@ -14,6 +14,8 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
+from workspaces.ids import ObjectIdField
+
 _length = re.compile(r"\(\d+\)")
 # Their Python values are what psycopg takes; Django would look at each again.
 _AS_IT_IS = {
@@ -41,12 +43,29 @@ def insert_rows(*rows: models.Model) -> None:
         if len(group) == 1:
             params += [to_db(getattr(group[0], name)) for name, to_db in columns]
         else:
-            params += [[to_db(getattr(row, name)) for row in group] for name, to_db in columns]
+            params += [
+                array_literal([to_db(getattr(row, name)) for row in group])
+                for name, to_db in columns
+            ]
     with connection.cursor() as cursor:
         cursor.execute(_insert_statement(shape), params)
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
+
+
+def array_literal(values: list[Any]) -> str | list[Any]:
+    """An array parameter, to be cast in the statement.
+
+    Ids (as bytes) and integers are written as PostgreSQL's own text, many times faster than psycopg
+    does it for any type; everything else is left to psycopg.
+    """
+    kinds = set(map(type, values))
+    if kinds == {bytes}:
+        return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+    if kinds == {int}:
+        return "{" + ",".join(map(str, values)) + "}"
+    return values
 
 
 @cache
@@ -58,6 +77,9 @@ def _columns(model: type[models.Model]) -> list[tuple[str, Callable[[Any], Any]]
 def _to_db(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
     if type(field) in _AS_IT_IS:
         return lambda value: value
+    target = field.target_field if isinstance(field, models.ForeignKey) else field
+    if isinstance(target, ObjectIdField):
+        return lambda value: None if value is None else bytes.fromhex(value)
     return lambda value: field.get_db_prep_save(value, connection)
 
 

@@ -1,6 +1,7 @@
 """The limit of createBatch: its own statements, sent by pgbench."""
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -113,8 +114,9 @@ class _Literals:
         return f"{text};"
 
     def literal(self, value: Any) -> str:
-        if isinstance(value, list) and any(isinstance(item, bytes) for item in value):
-            return f"ARRAY[{', '.join(map(self.literal, value))}]"
+        if isinstance(value, str) and value.startswith('{"\\\\x'):  # an array of ids
+            ids = [bytes.fromhex(item) for item in re.findall("[0-9a-f]{24}", value)]
+            return f"ARRAY[{', '.join(map(self.literal, ids))}]"
         if isinstance(value, bytes) and len(value) == 12 and value not in self.old:
             return self.fresh.setdefault(value, f"(int4send({len(self.fresh)}) || int8send(:id))")
         if isinstance(value, str) and is_object_id(value):
