@@ -1,6 +1,6 @@
 """The one authentication class: x-api-key first, then Bearer."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -37,18 +37,23 @@ class WorkspaceAuthentication(BaseAuthentication):
         prefix, text = _presented(request)
         public_id = public_id_of(text, prefix)
         now = timezone.now()
-        row = find_credential(prefix, public_id) if public_id else None
+        last_touch = now - _LAST_USE_EVERY
+        row = (
+            find_credential(prefix, public_id, now=now, last_touch=last_touch)
+            if public_id
+            else None
+        )
         stored = StoredSecret(public_id or "", row.digest, row.pepper) if row else None
         is_match = matches(text, stored)  # first: an unknown one must cost what a wrong one costs
-        if not is_match or row is None or row.role is None or not _is_usable(row, now):
+        if not is_match or row is None or not row.is_usable:
             raise AuthenticationFailed(BAD_CREDENTIAL)
         if not row.workspace_is_active:
             raise PermissionDenied("This workspace is suspended.")
         workspace_id = row.workspace_id.hex()
         if request.META.get("HTTP_X_WORKSPACE_ID", workspace_id) != workspace_id:
             raise PermissionDenied("x-workspace-id is not the workspace of this credential.")
-        if row.last_used_at is None or now - row.last_used_at >= _LAST_USE_EVERY:
-            touch_credential(prefix, row.credential_id, now - _LAST_USE_EVERY, now)
+        if row.is_touch_due:
+            touch_credential(prefix, row.credential_id, last_touch, now)
         actor = Actor(
             user_id=row.user_id.hex(),
             kind=_KINDS[prefix],
@@ -56,7 +61,7 @@ class WorkspaceAuthentication(BaseAuthentication):
             ip=client_ip(request._request),
             request_id=request_id_of(request._request),
         )
-        return _user(row), _caller(row, Role(row.role), actor)
+        return _user(row), _caller(row, actor)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -71,24 +76,19 @@ def _presented(request: Request) -> tuple[CredentialPrefix, str]:
     return CredentialPrefix.ACCESS_TOKEN, token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _is_usable(row: CredentialRow, now: datetime) -> bool:
-    expired = row.expires_at is not None and row.expires_at <= now
-    return row.revoked_at is None and not expired and row.user_is_active
-
-
 def _user(row: CredentialRow) -> User:
     """Made when somebody asks, from what the look-up read; further fields load as needed."""
-    names, values = ["id", "is_active"], [row.user_id.hex(), row.user_is_active]
+    names, values = ["id", "is_active"], [row.user_id.hex(), True]
     user: Any = SimpleLazyObject(lambda: User.from_db(connection.alias, names, values))
     return user  # type: ignore[no-any-return]
 
 
-def _caller(row: CredentialRow, role: Role, actor: Actor) -> Caller:
+def _caller(row: CredentialRow, actor: Actor) -> Caller:
     return Caller(
         workspace_id=row.workspace_id.hex(),
         workspace_timezone=row.workspace_timezone,
         user_id=row.user_id.hex(),
-        role=role,
+        role=Role(row.role),
         scopes=None if row.scopes is None else frozenset(row.scopes),
         credential_id=row.credential_id.hex(),
         actor=actor,

@@ -14,18 +14,19 @@ from workspaces.credentials import CredentialPrefix
 from workspaces.sql import fetch_row
 
 _COLUMNS = """
-    credential.id, credential.digest, credential.pepper, credential.expires_at,
-    credential.revoked_at, credential.last_used_at, {scopes},
-    workspace.id, workspace.timezone, workspace.is_active,
-    account.id, account.is_active, membership.role
+    credential.id, credential.digest, credential.pepper, {scopes},
+    credential.revoked_at IS NULL AND coalesce(credential.expires_at > %s, true)
+        AND account.is_active,
+    coalesce(credential.last_used_at <= %s, true),
+    workspace.id, workspace.timezone, workspace.is_active, account.id, membership.role
 """
 _STATEMENT = """
 SELECT {columns}
 FROM {table} AS credential
 JOIN workspaces_workspace AS workspace ON workspace.id = credential.workspace_id
 JOIN workspaces_user AS account ON account.id = credential.{owner}
-LEFT JOIN workspaces_membership AS membership
-       ON membership.user_id = account.id AND membership.workspace_id = workspace.id
+JOIN workspaces_membership AS membership
+  ON membership.user_id = account.id AND membership.workspace_id = workspace.id
 WHERE credential.public_id = %s
 """
 _TABLES = {
@@ -58,32 +59,33 @@ class CredentialRow:
     credential_id: bytes
     digest: bytes
     pepper: int
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    scopes: list[str] | None
+    scopes: list[str] | None  # None: an access token, whose role decides
+    is_usable: bool  # neither revoked nor expired, and its user is active
+    is_touch_due: bool
     workspace_id: bytes
     workspace_timezone: str
     workspace_is_active: bool
     user_id: bytes
-    user_is_active: bool
-    role: str | None
+    role: str
 
 
-def find_credential(prefix: CredentialPrefix, public_id: str) -> CredentialRow | None:
-    """The credential with all that decides about it, or None.
+def find_credential(
+    prefix: CredentialPrefix, public_id: str, *, now: datetime, last_touch: datetime
+) -> CredentialRow | None:
+    """The credential with all that decides about it; None when it or its user's membership is not
+    there. `is_touch_due` says that its last use was written at or before `last_touch`, or never.
 
     A request's first statement, and one that only reads: when the database was restarted since the
     last request, this connection is dead and a second try on a new one hides it from the client.
     """
-    statement = _LOOKUPS[prefix]
+    statement, params = _LOOKUPS[prefix], [now, last_touch, public_id]
     try:
-        row = fetch_row(statement, [public_id])
+        row = fetch_row(statement, params)
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block:
             raise
         connection.close()
-        row = fetch_row(statement, [public_id])
+        row = fetch_row(statement, params)
     return None if row is None else CredentialRow(*row)
 
 

@@ -84,7 +84,8 @@ class _Recorder:
 def _create_batch(demo: dict[str, Any]) -> None:
     """What a request does to the database."""
     public_id = public_id_of(demo["apiKey"], CredentialPrefix.API_KEY) or ""
-    assert find_credential(CredentialPrefix.API_KEY, public_id)
+    now = timezone.now()
+    assert find_credential(CredentialPrefix.API_KEY, public_id, now=now, last_touch=now)
     assert PhoneNumber.objects.active_ids(demo["workspaceId"], demo["phoneIds"])
     actor = Actor(demo["userId"], CredentialKind.API_KEY, public_id, "127.0.0.1", "f" * 32)
     settings = BatchSettings(
@@ -95,7 +96,7 @@ def _create_batch(demo: dict[str, Any]) -> None:
         user_id=demo["userId"],
         settings=settings,
         actor=actor,
-        now=timezone.now(),
+        now=now,
     )
 
 

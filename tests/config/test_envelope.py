@@ -288,7 +288,7 @@ def test_a_database_that_is_away_is_a_503(
     monkeypatch: pytest.MonkeyPatch,
     error: type[Exception],
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise error("connection to server at 10.1.2.3 failed: hunter2")
 
     monkeypatch.setattr("workspaces.authentication.find_credential", fail)

@@ -185,9 +185,10 @@ def test_a_refused_credential_leaves_no_trace_of_use(api: Api, owner: Person) ->
 
 def test_of_two_uses_at_once_one_writes(owner: Person) -> None:
     public_id = public_id_of(owner.key, CredentialPrefix.API_KEY)
-    row = find_credential(CredentialPrefix.API_KEY, public_id or "")
-    assert row is not None
     now = timezone.now()
+    row = find_credential(CredentialPrefix.API_KEY, public_id or "", now=now, last_touch=now)
+    assert row is not None
+    assert row.is_touch_due
     for moment in (now, now + timedelta(seconds=1)):
         touch_credential(
             CredentialPrefix.API_KEY, row.credential_id, now - timedelta(minutes=1), moment
@@ -240,8 +241,9 @@ def test_inside_a_transaction_nothing_is_tried_twice(
         raise OperationalError("gone")
 
     monkeypatch.setattr("workspaces.lookups.fetch_row", fail)
+    now = timezone.now()
     with pytest.raises(OperationalError):
-        find_credential(CredentialPrefix.API_KEY, "x" * 12)
+        find_credential(CredentialPrefix.API_KEY, "x" * 12, now=now, last_touch=now)
     assert len(tries) == 1
 
 
