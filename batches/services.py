@@ -58,7 +58,9 @@ def create_batch(
         updated_at=now,
     )
     rotation = [
-        BatchNumber(workspace_id=workspace_id, batch=batch, phone_id=phone_id, position=position)
+        BatchNumber(
+            workspace_id=workspace_id, batch_id=batch.id, phone_id=phone_id, position=position
+        )
         for position, phone_id in enumerate(settings.phone_ids)
     ]
     event = audit_event(

@@ -22,6 +22,7 @@ _AS_IT_IS = {
     models.BooleanField,
     models.CharField,
     models.DateTimeField,
+    models.GenericIPAddressField,
     models.PositiveIntegerField,
     models.PositiveSmallIntegerField,
 }
@@ -49,9 +50,10 @@ def insert_rows(*rows: models.Model) -> None:
             ]
     with connection.cursor() as cursor:
         cursor.execute(_insert_statement(shape), params)
+    alias = connection.alias
     for row in rows:
         row._state.adding = False
-        row._state.db = connection.alias
+        row._state.db = alias
 
 
 def array_literal(values: list[Any]) -> str | list[Any]:
@@ -60,7 +62,7 @@ def array_literal(values: list[Any]) -> str | list[Any]:
     Ids (as bytes) and integers are written as PostgreSQL's own text, many times faster than psycopg
     does it for any type; everything else is left to psycopg.
     """
-    kinds = set(map(type, values))
+    kinds = set(map(type, values))  # of an empty list none: psycopg's
     if kinds == {bytes}:
         return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
     if kinds == {int}:
@@ -80,6 +82,8 @@ def _to_db(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
     target = field.target_field if isinstance(field, models.ForeignKey) else field
     if isinstance(target, ObjectIdField):
         return lambda value: None if value is None else bytes.fromhex(value)
+    if isinstance(field, ArrayField):
+        return array_literal
     return lambda value: field.get_db_prep_save(value, connection)
 
 

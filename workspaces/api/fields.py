@@ -11,6 +11,7 @@ from typing import Any
 from django.core.validators import EmailValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from workspaces.ids import OBJECT_ID_PATTERN, is_object_id
 from workspaces.timezones import timezone_names
@@ -25,6 +26,15 @@ _whole_number = re.compile(r"[0-9]{1,9}").fullmatch
 
 class StrictCharField(serializers.CharField):
     default_error_messages = {"invalid": "Must be a string."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # It looks at every character, for what neither the JSON parser nor a query lets through.
+        self.validators = [
+            validator
+            for validator in self.validators
+            if not isinstance(validator, ProhibitSurrogateCharactersValidator)
+        ]
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -75,6 +85,14 @@ class StrictIntegerField(serializers.IntegerField):
             self.fail("invalid")
         return data
 
+    def accepts(self, data: Any) -> bool:
+        """The whole validation in one look, for lists; what it turns down is validated in full."""
+        return (
+            type(data) is int
+            and (self.min_value is None or self.min_value <= data)
+            and (self.max_value is None or data <= self.max_value)
+        )
+
 
 class StrictBooleanField(serializers.BooleanField):
     default_error_messages = {"invalid": "Must be true or false."}
@@ -111,10 +129,17 @@ class BoundedListField(serializers.ListField):
             self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
+    def run_child_validation(self, data: Any) -> Any:
+        accepts = getattr(self.child, "accepts", None)
+        if accepts and all(map(accepts, data)):
+            return data
+        return super().run_child_validation(data)  # names what is wrong
+
 
 @extend_schema_field(OBJECT_ID_SCHEMA)
 class ObjectIdApiField(serializers.Field[str, Any, str, Any]):
     default_error_messages = {"invalid_id": "Must be an id: 24 lower-case hex digits."}
+    accepts = staticmethod(is_object_id)
 
     def to_internal_value(self, data: Any) -> str:
         if not is_object_id(data):
