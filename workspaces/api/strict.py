@@ -50,6 +50,10 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(unknown)
         return values
 
+    def _read_only_defaults(self) -> dict[str, Any]:
+        """None: input has no read-only fields, and DRF would look at every field for them."""
+        return {}
+
     def _unknown_fields(self, data: Any) -> dict[str, list[ErrorDetail]]:
         if not self.refuse_unknown or not isinstance(data, dict):
             return {}
