@@ -3,7 +3,9 @@
 Both take turns on one machine in one run, because only their ratio survives a noisy machine. The
 web server runs with the production settings, 2 workers of 2 threads: 4 connections, as pgbench has.
 
-    make bench ARGS="--rounds 5 --seconds 10"
+Many short rounds: a neighbour that takes the processor away then spoils a few of them, not all.
+
+    make bench ARGS="--rounds 20"
 """
 
 import argparse
@@ -61,8 +63,8 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8, help="of each side in each round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=3, help="of each side in each round")
     return parser.parse_args()
 
 
