@@ -10,7 +10,7 @@ from batches.models import CallBatch
 from workspaces.api.base import ApiViewSet
 from workspaces.api.endpoint import endpoint
 from workspaces.api.fields import OBJECT_ID_SCHEMA
-from workspaces.api.pagination import page_of, pagination
+from workspaces.api.pagination import page_data
 from workspaces.models import Membership
 from workspaces.permissions import Access
 
@@ -65,9 +65,8 @@ class CallBatchViewSet(ApiViewSet):
         existing, total = batches.count_matching(query["search"])
         if not existing:
             raise NotFound("This user has no batch.")
-        page, limit = query["page"], query["limit"]
-        rows = page_of(batches.search(query["search"]).newest_first(), total, page, limit)
-        data = {"batches": rows, "pagination": pagination(total, page, limit)}
+        found = batches.search(query["search"]).newest_first()
+        data = page_data("batches", found, total, query)
         return self.answer(BatchListSerializer(data).data)
 
     def _check_may_list(self, user_id: str) -> None:

@@ -14,11 +14,15 @@ class PaginationSerializer(serializers.Serializer[Any]):
     totalPages = serializers.IntegerField()
 
 
-def pagination(total: int, page: int, limit: int) -> dict[str, int]:
-    return {"total": total, "page": page, "limit": limit, "totalPages": ceil(total / limit)}
+def page_data(
+    plural: str, rows: QuerySet[Any], total: int, query: dict[str, Any]
+) -> dict[str, Any]:
+    """The `data` of a list: one page of ordered rows under `plural`, and its `pagination`.
 
-
-def page_of(rows: QuerySet[Any], total: int, page: int, limit: int) -> list[Any]:
-    """One page. Past the end it is empty, whatever the number (an OFFSET has 64 bits)."""
+    Past the end a page is empty, whatever its number (an OFFSET has 64 bits).
+    """
+    page, limit = query["page"], query["limit"]
     start = (page - 1) * limit
-    return list(rows[start : start + limit]) if start < total else []
+    numbers = {"total": total, "page": page, "limit": limit, "totalPages": ceil(total / limit)}
+    found = list(rows[start : start + limit]) if start < total else []
+    return {plural: found, "pagination": numbers}

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from workspaces.api import serializers
 from workspaces.api.base import ApiViewSet
 from workspaces.api.endpoint import endpoint
-from workspaces.api.pagination import page_of, pagination
+from workspaces.api.pagination import page_data
 from workspaces.api.strict import PageQuery
 from workspaces.callers import Actor, Role
 from workspaces.client import client_ip, request_id_of
@@ -143,10 +143,9 @@ class ApiKeyViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         keys = ApiKey.objects.for_workspace(self.caller.workspace_id).filter(revoked_at=None)
-        query, total = self.valid_query(), keys.count()
-        page, limit = query["page"], query["limit"]
-        rows = page_of(keys.order_by("-created_at", "-id"), total, page, limit)
-        data = {"apiKeys": rows, "pagination": pagination(total, page, limit)}
+        query = self.valid_query()
+        newest_first = keys.order_by("-created_at", "-id")
+        data = page_data("apiKeys", newest_first, keys.count(), query)
         return self.answer(serializers.ApiKeyListSerializer(data).data)
 
     @endpoint(
@@ -208,11 +207,9 @@ class MemberViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         members = Membership.objects.for_workspace(self.caller.workspace_id)
-        query, total = self.valid_query(), members.count()
-        page, limit = query["page"], query["limit"]
+        query = self.valid_query()
         newest_first = members.select_related("user").order_by("-created_at", "-id")
-        rows = page_of(newest_first, total, page, limit)
-        data = {"members": rows, "pagination": pagination(total, page, limit)}
+        data = page_data("members", newest_first, members.count(), query)
         return self.answer(serializers.MemberListSerializer(data).data)
 
     @endpoint(
