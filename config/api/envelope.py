@@ -6,6 +6,21 @@ from typing import Any
 import orjson
 from django.http import HttpResponse
 
+# The `message` of an error; a validation has one of its own.
+TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    413: "Payload too large",
+    415: "Unsupported media type",
+    429: "Too many requests",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+
 
 def envelope(code: int, *, message: str, error_message: str, data: Any) -> dict[str, Any]:
     return {
@@ -19,7 +34,7 @@ def envelope(code: int, *, message: str, error_message: str, data: Any) -> dict[
 
 def error_response(code: int, error_message: str, **headers: str) -> HttpResponse:
     """An envelope for errors outside DRF's views: no accepted renderer, no request data."""
-    body = envelope(code, message=HTTPStatus(code).phrase, error_message=error_message, data=None)
+    body = envelope(code, message=TITLES.get(code, "Error"), error_message=error_message, data=None)
     response = HttpResponse(orjson.dumps(body), content_type="application/json", status=code)
     for name, value in headers.items():
         response[name.replace("_", "-")] = value

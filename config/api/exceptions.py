@@ -10,6 +10,7 @@ from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from config.api.envelope import TITLES
 from workspaces.api.responses import ApiResponse
 from workspaces.errors import WHOLE_BODY, flatten
 
@@ -21,19 +22,6 @@ _RETRY_AFTER_OUTAGE = "5"
 # PostgreSQL's words for "not now": connection lost, too many connections, shutting down or starting
 # up, and a standby that has not been promoted yet. No code at all: no server was reached.
 _OUTAGE_CODES = ("08", "53300", "57P", "25006")
-_TITLES = {
-    400: "Bad request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not found",
-    405: "Method not allowed",
-    406: "Not acceptable",
-    413: "Payload too large",
-    415: "Unsupported media type",
-    429: "Too many requests",
-    500: "Internal server error",
-    503: "Service unavailable",
-}
 
 
 def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
@@ -109,7 +97,7 @@ def _error(
     data: Any = None,
     title: str = "",
 ) -> Response:
-    title = title or _TITLES.get(code, "Error")
+    title = title or TITLES.get(code, "Error")
     return ApiResponse(
         data, message=title, error_message=sentence, status=code, headers=headers or {}
     )

@@ -142,6 +142,14 @@ def test_a_foreign_host_header_is_a_400(owner: Person, debug: bool, host: str) -
 # --- 401, 403, 404, 405, 406 ----------------------------------------------------------------------
 
 
+def test_every_layer_calls_a_status_by_the_same_name(api: Api, owner: Person) -> None:
+    by_the_parser = api.post(CREATE, "{", owner.with_key)
+    by_the_middleware = api.request("GET", f"{ME}?q=%00", headers=owner.with_key)
+    by_django = api.get(ME, {**owner.with_key, "Host": "evil.example"})
+    refusals = (by_the_parser, by_the_middleware, by_django)
+    assert {checked(refusal, 400)["message"] for refusal in refusals} == {"Bad request"}
+
+
 def test_no_credentials(api: Api, db: None, debug: bool) -> None:
     checked(api.get(ME), 401)
     checked(api.post(CREATE), 403)
