@@ -1,7 +1,7 @@
 """The one statement that authenticates a request.
 
-Plain SQL because it runs in every request: compiled by the ORM it was the dearest part of
-createBatch. The statement joins what decides (workspace, user, membership), so that a suspension, a
+Plain SQL because it runs in every request, where compiling it through the ORM would cost more than
+running it. The statement joins what decides (workspace, user, membership), so that a suspension, a
 deactivated user or a lost membership counts at once and nothing is cached.
 """
 

