@@ -1,6 +1,10 @@
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from batches.models import MINUTES_PER_DAY, BatchNumber, CallBatch
+from batches.querysets import CallBatchQuerySet
 from workspaces.audited_admin import ReadOnlyAdmin
 
 PROGRESS = ["total_calls", "calls_picked", "calls_completed"]
@@ -43,6 +47,21 @@ class CallBatchAdmin(ReadOnlyAdmin[CallBatch]):
         ("When", {"fields": ["timezone", "hours", "days", "delay", "retry", "enable_dnc"]}),
         ("Times", {"fields": ["created_at", "updated_at", "deleted_at"]}),
     ]
+
+    def get_queryset(self, request: HttpRequest) -> CallBatchQuerySet:
+        return CallBatch.objects.with_counts()
+
+    @admin.display(description="calls")
+    def total_calls(self, batch: Any) -> int:
+        return int(batch.counts["total"])
+
+    @admin.display(description="picked")
+    def calls_picked(self, batch: Any) -> int:
+        return int(batch.counts["picked"])
+
+    @admin.display(description="completed")
+    def calls_completed(self, batch: Any) -> int:
+        return int(batch.counts["completed"])
 
     @admin.display(description="calling hours")
     def hours(self, batch: CallBatch) -> str:

@@ -4,17 +4,103 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from calling.numbers import E164_PATTERN
 from calling.querysets import PhoneNumberQuerySet
+from workspaces.encryption import EncryptedJSONField
 from workspaces.ids import ObjectIdField
 from workspaces.models import User, Workspace
-
-E164_PATTERN = r"^\+[1-9][0-9]{6,14}$"
+from workspaces.querysets import WorkspaceManager
 
 
 class Carrier(models.TextChoices):
     """Who places the calls of a number. The simulator owns every number and rings nobody."""
 
     SIMULATOR = "simulator", "Simulator"
+
+
+class ConnectionType(models.TextChoices):
+    """What an answered call is connected to."""
+
+    MESSAGE = "message", "Spoken message"
+    STREAM = "stream", "Media stream"
+    SIP = "sip", "SIP"
+
+
+class VariableType(models.TextChoices):
+    """What an agent's variable must be."""
+
+    STRING = "string", "String"
+    NUMBER = "number", "Number"
+    BOOLEAN = "boolean", "Boolean"
+    DATE = "date", "Date"
+    ENUM = "enum", "One of a list"
+
+
+class Agent(models.Model):
+    """Who speaks when a call is answered, and what it has to know of each contact."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="agents", db_index=False, editable=False
+    )
+    name = models.CharField(max_length=200)
+    language = models.CharField(max_length=35, blank=True, help_text="BCP 47: en-US")
+    # [{"key", "type": VariableType, "required", "description", "enum"}], validated by the API.
+    variables = models.JSONField(default=list, blank=True)
+    connection_type = models.CharField(max_length=16, choices=ConnectionType.choices)
+    connection_target = models.TextField(
+        help_text="The text to speak, with {variables}; the wss:// URL; or the sip: URI."
+    )
+    created_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", db_index=False, editable=False
+    )
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+
+    objects: ClassVar[WorkspaceManager["Agent"]] = WorkspaceManager()
+
+    class Meta:
+        indexes = [
+            # The list, newest first.
+            models.Index(fields=["workspace", "-created_at", "-id"], name="agent_newest"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(connection_type__in=ConnectionType.values),
+                name="agent_connection_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CarrierAccount(models.Model):
+    """An account with a carrier, as verified with it. Its credentials are never shown."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
+    carrier = models.CharField(max_length=16, choices=Carrier.choices)
+    # HMAC of carrier and account id: finds the account without keeping the id readable.
+    digest = models.BinaryField(max_length=32)
+    credentials = EncryptedJSONField()  # {"accSId", "authToken"}
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects: ClassVar[WorkspaceManager["CarrierAccount"]] = WorkspaceManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "carrier", "digest"], name="carrieraccount_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(carrier__in=Carrier.values), name="carrieraccount_carrier_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_carrier_display()} {self.id}"
 
 
 class PhoneNumber(models.Model):
@@ -28,7 +114,29 @@ class PhoneNumber(models.Model):
         max_length=16, validators=[RegexValidator(E164_PATTERN)], help_text="E.164: +12125551234"
     )
     label = models.CharField(max_length=200, blank=True)
+    agent = models.ForeignKey(
+        Agent,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="numbers",
+        help_text="Who speaks when a call from this number is answered.",
+    )
     carrier = models.CharField(max_length=16, choices=Carrier.choices)
+    account = models.ForeignKey(
+        CarrierAccount,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="numbers",
+        editable=False,
+    )
+    concurrency_limit = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Calls at a time from this number; 0: no limit."
+    )
+    daily_cap = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Calls a day from this number; 0: no limit."
+    )
     is_active = models.BooleanField("active", default=True)
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+", editable=False)
     created_at = models.DateTimeField(editable=False)

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.files import File
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from tests import factories
 from workspaces.callers import Role, Scope
@@ -62,7 +64,12 @@ class Api:
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Any:
-        """A `str` or `bytes` body is sent as it is, everything else as JSON."""
+        """A `str` or `bytes` body is sent as it is, one with a file in it as a form, else as JSON."""
+        if isinstance(body, dict) and any(isinstance(value, File) for value in body.values()):
+            form = encode_multipart(BOUNDARY, body)
+            return self._client.generic(
+                method, path, form, MULTIPART_CONTENT, headers=headers or {}
+            )
         raw = isinstance(body, str | bytes)
         data = body if raw else json.dumps({} if body is None else body)
         return self._client.generic(method, path, data, JSON, headers=headers or {})

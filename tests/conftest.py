@@ -4,10 +4,23 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from batches.services.counters import drifts
 from calling.models import PhoneNumber
 from tests import factories
 from tests.cast import Api, Person, person
 from workspaces.callers import Role
+
+
+@pytest.fixture(autouse=True)
+def _counters_tell_the_truth(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test did, the counters of every batch equal its calls at the end."""
+    if "db" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("db")  # set up before this, so that it is undone after this
+    yield
+    if not connection.needs_rollback:
+        assert list(drifts()) == []
 
 
 @pytest.fixture

@@ -2,13 +2,24 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import factory
 from django.utils.timezone import now
 from factory.django import DjangoModelFactory
 
-from batches.models import BatchNumber, CallBatch
-from calling.models import Carrier, PhoneNumber
+from batches.models import (
+    BatchNumber,
+    Call,
+    CallAttempt,
+    CallBatch,
+    DoNotCallEntry,
+    Import,
+    ImportKind,
+    ImportSource,
+)
+from batches.services.counters import PICKED, change_counts
+from calling.models import Agent, Carrier, ConnectionType, PhoneNumber
 from workspaces.callers import Role, Scope
 from workspaces.credentials import mint
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
@@ -85,10 +96,28 @@ class AccessTokenFactory(CredentialFactory):
         model = AccessToken
 
 
+class AgentFactory(DjangoModelFactory):
+    workspace = factory.SubFactory(WorkspaceFactory)
+    name = "Agent"
+    language = "en-US"
+    connection_type = ConnectionType.MESSAGE
+    connection_target = "Hello."
+    created_by = factory.SubFactory(UserFactory)
+    created_at = updated_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = Agent
+
+
 class PhoneNumberFactory(DjangoModelFactory):
     workspace = factory.SubFactory(WorkspaceFactory)
     number = factory.Sequence(lambda number: f"+1212{5550000 + number}")
     carrier = Carrier.SIMULATOR
+    agent = factory.SubFactory(
+        AgentFactory,
+        workspace=factory.SelfAttribute("..workspace"),
+        created_by=factory.SelfAttribute("..created_by"),
+    )
     created_by = factory.SubFactory(UserFactory)
     created_at = updated_at = factory.LazyFunction(now)
 
@@ -110,8 +139,66 @@ class CallBatchFactory(DjangoModelFactory):
 class BatchNumberFactory(DjangoModelFactory):
     batch = factory.SubFactory(CallBatchFactory)
     workspace = factory.SelfAttribute("batch.workspace")
-    phone = factory.SubFactory(PhoneNumberFactory)
+    phone = factory.SubFactory(
+        PhoneNumberFactory,
+        workspace=factory.SelfAttribute("..workspace"),
+        created_by=factory.SelfAttribute("..batch.created_by"),
+    )
     position = 0
 
     class Meta:
         model = BatchNumber
+
+
+class CallFactory(DjangoModelFactory):
+    """A call that is counted, as every real one is."""
+
+    batch = factory.SubFactory(CallBatchFactory)
+    workspace = factory.SelfAttribute("batch.workspace")
+    phone_number = factory.Sequence(lambda number: f"+1310{5550000 + number}")
+    created_at = updated_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = Call
+
+    @classmethod
+    def _create(cls, model_class: type[Call], *args: Any, **kwargs: Any) -> Any:
+        call = super()._create(model_class, *args, **kwargs)
+        change_counts(
+            workspace_id=call.workspace_id,
+            batch_id=call.batch_id,
+            changes={call.status: 1, PICKED: int(call.is_picked)},
+        )
+        return call
+
+
+class CallAttemptFactory(DjangoModelFactory):
+    call = factory.SubFactory(CallFactory)
+    batch = factory.SelfAttribute("call.batch")
+    workspace = factory.SelfAttribute("batch.workspace")
+    request_uuid = factory.LazyFunction(uuid4)
+    from_number = "+12125550100"
+    created_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = CallAttempt
+
+
+class DoNotCallEntryFactory(DjangoModelFactory):
+    workspace = factory.SubFactory(WorkspaceFactory)
+    phone_number = factory.Sequence(lambda number: f"+1617{5550000 + number}")
+    created_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = DoNotCallEntry
+
+
+class ImportFactory(DjangoModelFactory):
+    workspace = factory.SubFactory(WorkspaceFactory)
+    created_by = factory.SubFactory(UserFactory)
+    kind = ImportKind.CONTACTS
+    source = ImportSource.CSV
+    created_at = updated_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = Import

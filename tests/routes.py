@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -51,12 +52,20 @@ class Route:
         """Whether a request carries ids of things, in its path or in its body."""
         body = self.endpoint.body
         kinds = body().fields.values() if body else []
-        return bool(self.parameters) or any(
+        return bool(self.parameters or self.required_query) or any(
             isinstance(getattr(field, "child", field), fields.ObjectIdApiField) for field in kinds
         )
 
+    @property
+    def required_query(self) -> list[str]:
+        """The query parameters without which there is no answer: ids, as in the path."""
+        query = self.endpoint.query
+        return [name for name, field in query().fields.items() if field.required] if query else []
+
     def path(self, ids: Mapping[str, str]) -> str:
-        return self.template.format(**ids)
+        """The path with these ids; those that are none of its own become its query."""
+        query = {name: id_ for name, id_ in ids.items() if name not in self.parameters}
+        return self.template.format(**ids) + (f"?{urlencode(query)}" if query else "")
 
 
 def views(
@@ -129,8 +138,8 @@ def _live(person: Person, *names: str) -> str:
 
 
 def live_ids(route: Route, person: Person) -> dict[str, str]:
-    """An id of a thing of this person for each parameter of the path."""
-    ids = {}
+    """An id of a thing of this person for each parameter of path and (required) query."""
+    ids = {name: _live(person, name) for name in route.required_query}
     for name in route.parameters:
         up_to_it = route.template.split(f"{{{name}}}")[0] + f"{{{name}}}"
         ids[name] = _live(person, up_to_it, name)

@@ -165,8 +165,19 @@ NOT_BY_WORKSPACE = {
     "accesstoken_public_id_once": "found before the workspace is known, by a random id",
     "accesstoken_expires_at": "the nightly clean-up asks across workspaces",
     "auditevent_target": "an id belongs to one workspace; the back office asks across them",
-    "batchnumber_position_once": "a batch belongs to one workspace",
-    "batchnumber_phone_once": "a batch belongs to one workspace",
+    **dict.fromkeys(
+        [
+            *("batchnumber_position_once", "batchnumber_phone_once", "batchvariable_position_once"),
+            *("batchvariable_name_once", "callcounter_slot_once", "call_number_once"),
+            *("call_in_order", "call_by_status", "callattempt_of_batch"),
+        ],
+        "a batch belongs to one workspace",
+    ),
+    "callattempt_of_call": "a call belongs to one workspace",
+    "callevent_of_call": "a call belongs to one workspace",
+    "callattempt_uuid_once": "a carrier's callback knows nothing else",
+    "import_running": "the clean-up asks across workspaces",
+    "importerrorrow_once": "an import belongs to one workspace",
 }
 
 

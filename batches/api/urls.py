@@ -1,8 +1,8 @@
-from django.urls import path
+from django.urls import URLPattern, path
 
-from batches.api.views import CallBatchViewSet
+from batches.api.views.batches import CallBatchViewSet
 
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("call/createBatch", CallBatchViewSet.as_view({"post": "create"}), name="create-batch"),
     path("call/batches/<str:userId>", CallBatchViewSet.as_view({"get": "list"}), name="batches"),
 ]

@@ -16,16 +16,22 @@ TITLES = {
     406: "Not acceptable",
     413: "Payload too large",
     415: "Unsupported media type",
+    422: "Unprocessable content",
     429: "Too many requests",
     500: "Internal server error",
     503: "Service unavailable",
 }
 
 
+def is_success(code: int) -> bool:
+    """Whether all was done: of a request with many parts (207) some were refused."""
+    return code < HTTPStatus.BAD_REQUEST and code != HTTPStatus.MULTI_STATUS
+
+
 def envelope(code: int, *, message: str, error_message: str, data: Any) -> dict[str, Any]:
     return {
         "message": message,
-        "status": code < HTTPStatus.BAD_REQUEST,
+        "status": is_success(code),
         "code": code,
         "errorMessage": error_message,
         "data": data,

@@ -7,7 +7,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
-from workspaces.api.endpoint import Endpoint
+from config.api.envelope import is_success
+from workspaces.api.endpoint import JSON, Endpoint
 from workspaces.ids import OBJECT_ID_PATTERN
 from workspaces.permissions import Access
 
@@ -21,7 +22,8 @@ _REASONS = {
     404: "It does not exist, or belongs to another workspace.",
     406: "`Accept` rules JSON out.",
     413: "The body is too large.",
-    415: "The body is not `application/json`.",
+    415: "The body is of another media type.",
+    422: "Nothing was stored: rows of the file are invalid.",
     429: "Too many attempts; see `Retry-After`.",
     500: "Our fault; `errorMessage` names the request id.",
     503: "The database is away; see `Retry-After`.",
@@ -35,7 +37,7 @@ _FIELD_ERROR: Schema = {
     },
     "required": ["field", "code", "message"],
 }
-_ERROR_DATA: Schema = {
+ERROR_DATA: Schema = {
     "oneOf": [
         {"type": "null"},
         {
@@ -94,15 +96,14 @@ class EndpointSchema(AutoSchema):
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> Schema:
         bodies: Schema = super()._get_response_bodies(*args, **kwargs)
         declared = self.declared
-        for response in bodies.values():
-            response["description"] = declared.message
-            for media in response.get("content", {}).values():
-                if not declared.bare:
-                    media["schema"] = _success(declared, media.get("schema"))
-            if "content" not in response:
-                response["content"] = {"application/json": {"schema": _success(declared, None)}}
-        for code in self._error_codes(declared):
-            bodies[str(code)] = self._error_body(code, declared)
+        for code, response in bodies.items():
+            is_usual = int(code) == declared.status
+            response["description"] = declared.message if is_usual else HTTPStatus(int(code)).phrase
+            content = response.setdefault("content", {JSON: {}})
+            if JSON in content and not declared.bare:
+                content[JSON]["schema"] = _answer(declared, int(code), content[JSON].get("schema"))
+        for number in self._error_codes(declared):
+            bodies.setdefault(str(number), self._error_body(number, declared))
         return dict(sorted(bodies.items()))
 
     def _error_codes(self, declared: Endpoint) -> list[int]:
@@ -133,7 +134,7 @@ class EndpointSchema(AutoSchema):
             name="Error",
             type=ResolvedComponent.SCHEMA,
             object="Error",
-            schema=_envelope(status=False, error_message={"minLength": 1}, data=_ERROR_DATA),
+            schema=_envelope(status=False, error_message={"minLength": 1}, data=ERROR_DATA),
         )
         self.registry.register_on_missing(component)
         return component
@@ -157,12 +158,13 @@ class EndpointSchema(AutoSchema):
         return schema
 
 
-def _success(declared: Endpoint, data: Schema | None) -> Schema:
+def _answer(declared: Endpoint, code: int, data: Schema | None) -> Schema:
+    succeeded = is_success(code)
     schema = _envelope(
-        status=True,
-        error_message={"const": ""},
+        status=succeeded,
+        error_message={"const": ""} if succeeded else {"minLength": 1},
         data=data or {"type": "null"},
-        code=declared.status,
+        code=code,
     )
     if not declared.with_data:
         del schema["properties"]["data"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import django_stubs_ext
 import environ
+from cryptography.fernet import Fernet, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
 
 from config.logging import configure_logging
@@ -144,6 +145,18 @@ def numbered_secrets(
             )
         numbered[int(number)] = secret
     return numbered
+
+
+def encryption_keys(default: Any = environ.Env.NOTSET) -> list[str]:
+    """Fernet keys, the first encrypts. Raises ImproperlyConfigured, without a key in its text."""
+    keys: list[str] = env.list("ENCRYPTION_KEYS", default=default)
+    try:
+        MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        raise ImproperlyConfigured(
+            "ENCRYPTION_KEYS must be Fernet keys (32 bytes, URL-safe base64), separated by commas."
+        ) from None
+    return keys
 
 
 # --- Background work ------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 SECRET_KEY = "development-only-development-only-development-only"  # noqa: S105
 CREDENTIAL_PEPPERS = {1: "development-only-pepper-development-only"}
+ENCRYPTION_KEYS = ["ZGV2ZWxvcG1lbnQtb25seS1kZXZlbG9wbWVudC1vbiE="]
 DATABASES = {"default": database()}
 
 # `seed_demo` prints passwords and keys: it refuses to run where this is not set.

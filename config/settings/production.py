@@ -4,6 +4,7 @@ from config.settings.base import *
 
 SECRET_KEY = env.str("SECRET_KEY")
 CREDENTIAL_PEPPERS = numbered_secrets("CREDENTIAL_PEPPERS")
+ENCRYPTION_KEYS = encryption_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 DATABASES = {"default": database()}
 

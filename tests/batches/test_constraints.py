@@ -71,7 +71,8 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     "phonenumber_e164": [
         lambda: number(number="12125551234"),
         lambda: number(number="+02125551234"),
-        lambda: number(number="+1212555"[:6]),
+        lambda: number(number="+1212"),
+        lambda: number(number="+1212555123412345"),
         lambda: number(number="+1212555123x"),
         lambda: number(number="+1 2125551234"),
         lambda: number(number="+12125551234\n"),
@@ -150,7 +151,7 @@ def test_the_bounds_themselves_are_stored(db: None, fields: dict[str, Any]) -> N
     assert {name: getattr(stored, name) for name in fields} == fields
 
 
-@pytest.mark.parametrize("field", ["retry", "delay", "calling_hour_start", "total_calls"])
+@pytest.mark.parametrize("field", ["retry", "delay", "calling_hour_start"])
 def test_nothing_is_negative(db: None, field: str) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         batch(**{"calling_hour_end": 1, "calling_hour_start": 0, field: -1})

@@ -50,12 +50,12 @@ def test_the_documented_answer(api: Api, owner: Person, credential: str) -> None
         owner,
         name="Marketing Campaign May 2025",
         status=BatchStatus.ACTIVE,
-        total_calls=150,
-        calls_picked=120,
-        calls_completed=100,
         created_at=NOON,
         updated_at=datetime(2025, 5, 15, 14, 30, tzinfo=UTC),
     )
+    factories.CallFactory.create_batch(100, batch=stored, status="completed", is_picked=True)
+    factories.CallFactory.create_batch(20, batch=stored, status="pending", is_picked=True)
+    factories.CallFactory.create_batch(30, batch=stored, status="failed")
 
     response = api.get(path(owner.user), getattr(owner, credential))
 

@@ -16,7 +16,7 @@ from django.core.management import call_command  # noqa: E402 (models need the s
 from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from batches.services import BatchSettings, create_batch  # noqa: E402
+from batches.services.batches import BatchSettings, create_batch  # noqa: E402
 from calling.models import PhoneNumber  # noqa: E402
 from config.demo import seed  # noqa: E402
 from tests.benchmarks.http_load import Load  # noqa: E402

@@ -5,10 +5,11 @@ from typing import Any
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
-from workspaces.api.endpoint import Endpoint
+from workspaces.api.endpoint import JSON, Endpoint
 from workspaces.api.responses import ApiResponse
 from workspaces.api.strict import StrictSerializer
 from workspaces.callers import Caller
@@ -25,7 +26,8 @@ class ApiViewSet(ViewSet):
     @property
     def endpoint(self) -> Endpoint | None:
         """The declaration of the action that this request runs; None refuses it."""
-        return getattr(getattr(self, self.action, None), "endpoint", None)
+        # DRF sets an action of None for a method that the path does not have.
+        return getattr(getattr(self, self.action or "", None), "endpoint", None)
 
     @property
     def declared(self) -> Endpoint:
@@ -49,6 +51,16 @@ class ApiViewSet(ViewSet):
             return []
         return super().get_authenticators()
 
+    def get_parsers(self) -> list[BaseParser]:
+        if self.endpoint is not None and self.endpoint.multipart:
+            return [MultiPartParser()]
+        return super().get_parsers()
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # A stream has one representation; its errors are JSON, whatever `Accept` says.
+        streams = self.endpoint is not None and self.endpoint.media_type != JSON
+        return super().perform_content_negotiation(request, force=force or streams)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Before authentication: a wrong method is a 405 to everybody.
         if (request.method or "").lower() not in self.action_map:  # DRF calls OPTIONS an action
@@ -67,8 +79,9 @@ class ApiViewSet(ViewSet):
         return {}
 
     def valid_body(self) -> Any:
-        """The validated JSON body. Raises `ValidationError`."""
-        return self._valid(self.declared.body, self.request.data)
+        """The validated JSON body, or form. Raises `ValidationError`."""
+        data: Any = self.request.data
+        return self._valid(self.declared.body, data.dict() if self.declared.multipart else data)
 
     def valid_query(self) -> Any:
         """The validated query parameters. Raises `ValidationError`."""
@@ -87,14 +100,25 @@ class ApiViewSet(ViewSet):
             raise field_error(name, "Must be an id: 24 lower-case hex digits.", "invalid_id")
         return value
 
-    def answer(self, data: Any = None) -> ApiResponse:
+    def answer(
+        self,
+        data: Any = None,
+        *,
+        status: int | None = None,
+        message: str | None = None,
+        error_message: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> ApiResponse:
+        """The declared answer; `status` chooses one of the declared alternatives."""
         declared = self.declared
         return ApiResponse(
             data,
-            message=declared.message,
-            status=declared.status,
+            message=declared.message if message is None else message,
+            error_message=error_message,
+            status=status or declared.status,
             bare=declared.bare,
             with_data=declared.with_data,
+            headers=headers,
         )
 
 

@@ -10,6 +10,7 @@ from workspaces.api.strict import QuerySerializer, StrictSerializer
 from workspaces.permissions import Access
 
 MEGABYTE = 1_000_000
+JSON, FORM = "application/json", "multipart/form-data"
 Action = TypeVar("Action", bound=Callable[..., Any])
 
 
@@ -19,6 +20,9 @@ class Endpoint:
 
     `bad_credentials` is the status for a missing or bad credential (403 where the contract says so).
     `errors` adds documented statuses to the common ones, each with its reason.
+    `alternatives` are further statuses with a body of their own: its `data`, or all of it where the
+    endpoint is `bare`; a serializer, or a schema.
+    `multipart` takes a form with files in the place of JSON. `media_type` names what a success streams.
     `with_data` and `bare` describe the documented exceptions to the envelope.
     """
 
@@ -31,6 +35,9 @@ class Endpoint:
     bad_credentials: int = 401
     max_body: int = MEGABYTE
     errors: Mapping[int, str] = field(default_factory=dict)
+    alternatives: Mapping[int, Any] = field(default_factory=dict)
+    multipart: bool = False
+    media_type: str = "application/json"
     bare: bool = False
     with_data: bool = True
 
@@ -54,9 +61,15 @@ def endpoint(
     def declare(action: Action) -> Action:
         documented = extend_schema(
             operation_id=operation,
-            request=declared.body,
+            request={FORM: declared.body} if declared.multipart else declared.body,
             parameters=[declared.query] if declared.query else None,
-            responses={declared.status: declared.result},
+            responses={
+                (code, declared.media_type if code == declared.status else JSON): body
+                for code, body in {
+                    declared.status: declared.result,
+                    **declared.alternatives,
+                }.items()
+            },
             tags=list(tags),
             summary=summary,
             description=description,

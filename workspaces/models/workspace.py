@@ -1,5 +1,6 @@
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from workspaces.callers import Role
@@ -19,6 +20,22 @@ class Workspace(models.Model):
         default="UTC",
         validators=[validate_timezone],
         help_text="IANA name; the time zone of a batch that names none.",
+    )
+    called_countries = ArrayField(
+        models.CharField(max_length=2),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="ISO 3166 codes of the countries that may be called; none: those of its numbers.",
+    )
+    start_when_calls_added = models.BooleanField(
+        default=False, db_default=False, help_text="Adding calls to a batch starts it."
+    )
+    dnc_enabled = models.BooleanField(
+        "honour do-not-call",
+        default=True,
+        db_default=True,
+        help_text="For every batch; else for those that ask for it.",
     )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(editable=False)

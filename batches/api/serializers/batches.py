@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from batches.models import EVERY_DAY, MAX_DELAY, MAX_RETRY, BatchType, CallBatch
-from batches.services import BatchSettings, CallingHour
+from batches.services.batches import BatchSettings, CallingHour
 from calling.models import PhoneNumber
 from workspaces.api.fields import (
     BoundedListField,
@@ -144,9 +144,9 @@ class BatchListQuery(PageQuery):
 class BatchSummarySerializer(serializers.ModelSerializer[CallBatch]):
     _id = ObjectIdApiField(source="id")
     batchName = serializers.CharField(source="name")
-    totalCalls = serializers.IntegerField(source="total_calls")
-    callsPicked = serializers.IntegerField(source="calls_picked")
-    callsCompleted = serializers.IntegerField(source="calls_completed")
+    totalCalls = serializers.IntegerField(source="counts.total")
+    callsPicked = serializers.IntegerField(source="counts.picked")
+    callsCompleted = serializers.IntegerField(source="counts.completed")
     queue_status = serializers.CharField(source="status")
     createdAt = UtcDateTimeField(source="created_at")
     updatedAt = UtcDateTimeField(source="updated_at")

@@ -95,9 +95,15 @@ class CallBatch(models.Model):
     status_reason = models.CharField(
         max_length=32, choices=PauseReason.choices, blank=True, editable=False
     )
-    total_calls = models.PositiveIntegerField(default=0, editable=False)
-    calls_picked = models.PositiveIntegerField(default=0, editable=False)
-    calls_completed = models.PositiveIntegerField(default=0, editable=False)
+    # What the last start asked for; null until the first one.
+    session = models.ForeignKey(
+        "DialingSession",
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        editable=False,
+    )
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
@@ -171,3 +177,89 @@ class BatchNumber(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.phone_id}"
+
+
+class BatchVariable(models.Model):
+    """A name under which a batch's contacts carry data, in the order in which the names came.
+
+    It gives `jsonb`, which sorts keys its own way, their order back, and the export its columns
+    before it has read a row. Only the first `MAX_NAMED` names of a batch are kept.
+    """
+
+    MAX_NAMED: ClassVar[int] = 500
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False, editable=False)
+    batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="variables", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            # Also the reading order.
+            models.UniqueConstraint(
+                fields=["batch", "position"], name="batchvariable_position_once"
+            ),
+            models.UniqueConstraint(fields=["batch", "name"], name="batchvariable_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DialingSession(models.Model):
+    """One start of a batch: who asked for it, under which reference of theirs.
+
+    `only_its_calls`: the calls given with this start are dialed, other pending ones wait.
+    """
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
+    batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="sessions", db_index=False)
+    started_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    uuid = models.CharField(max_length=128, blank=True, help_text="The integrator's own reference.")
+    only_its_calls = models.BooleanField(default=False)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # A batch's starts, newest first.
+            models.Index(
+                fields=["workspace", "batch", "-started_at"], name="dialingsession_of_batch"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class CallCounter(models.Model):
+    """How many of a batch's calls have which status: the sum over the batch's slots.
+
+    One row a batch would let one transaction at a time record an outcome; a transaction picks one of
+    16 slots instead. A slot alone may be negative. `batches.services.counters` changes them, in the
+    transaction that changes the calls; `manage.py check_counters` compares them with the calls.
+    """
+
+    SLOTS: ClassVar[int] = 16
+
+    id = ObjectIdField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
+    batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="counters", db_index=False)
+    slot = models.PositiveSmallIntegerField()
+    pending = models.IntegerField(default=0)
+    in_progress = models.IntegerField(default=0)
+    completed = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    skipped = models.IntegerField(default=0)
+    unknown = models.IntegerField(default=0)
+    cancelled = models.IntegerField(default=0)
+    picked = models.IntegerField(default=0, help_text="Answered at least once.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "slot"], name="callcounter_slot_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} {self.slot}"

@@ -3,10 +3,14 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import services
-from batches.api import examples
-from batches.api.serializers import BatchListQuery, BatchListSerializer, CreateBatchSerializer
+from batches.api.examples import batches as examples
+from batches.api.serializers.batches import (
+    BatchListQuery,
+    BatchListSerializer,
+    CreateBatchSerializer,
+)
 from batches.models import CallBatch
+from batches.services import batches as services
 from workspaces.api.base import ApiViewSet
 from workspaces.api.endpoint import endpoint
 from workspaces.api.fields import OBJECT_ID_SCHEMA
@@ -65,7 +69,7 @@ class CallBatchViewSet(ApiViewSet):
         existing, total = batches.count_matching(query["search"])
         if not existing:
             raise NotFound("This user has no batch.")
-        found = batches.search(query["search"]).newest_first()
+        found = batches.search(query["search"]).newest_first().with_counts()
         data = page_data("batches", found, total, query)
         return self.answer(BatchListSerializer(data).data)
 

@@ -1,0 +1,47 @@
+from batches.models.batch import (
+    EVERY_DAY,
+    MAX_DELAY,
+    MAX_RETRY,
+    MINUTES_PER_DAY,
+    BatchNumber,
+    BatchStatus,
+    BatchType,
+    BatchVariable,
+    CallBatch,
+    CallCounter,
+    DaysAreDistinct,
+    DialingSession,
+    PauseReason,
+    every_day,
+)
+from batches.models.call import AttemptStatus, Call, CallAttempt, CallEvent, CallStatus
+from batches.models.do_not_call import DoNotCallEntry
+from batches.models.imports import Import, ImportErrorRow, ImportKind, ImportSource, ImportStatus
+
+__all__ = [
+    "EVERY_DAY",
+    "MAX_DELAY",
+    "MAX_RETRY",
+    "MINUTES_PER_DAY",
+    "AttemptStatus",
+    "BatchNumber",
+    "BatchStatus",
+    "BatchType",
+    "BatchVariable",
+    "Call",
+    "CallAttempt",
+    "CallBatch",
+    "CallCounter",
+    "CallEvent",
+    "CallStatus",
+    "DaysAreDistinct",
+    "DialingSession",
+    "DoNotCallEntry",
+    "Import",
+    "ImportErrorRow",
+    "ImportKind",
+    "ImportSource",
+    "ImportStatus",
+    "PauseReason",
+    "every_day",
+]

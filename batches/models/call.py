@@ -1,0 +1,175 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from batches.models.batch import CallBatch, DialingSession
+from batches.querysets import CallQuerySet
+from calling.numbers import E164_PATTERN
+from workspaces.ids import ObjectIdField
+from workspaces.models import User, Workspace
+from workspaces.querysets import WorkspaceManager
+
+
+class CallStatus(models.TextChoices):
+    PENDING = "pending", "Pending"
+    IN_PROGRESS = "in-progress", "In progress"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Skipped (do not call)"
+    UNKNOWN = "unknown", "Unknown (it may have rung)"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class AttemptStatus(models.TextChoices):
+    """The carriers' common words."""
+
+    QUEUED = "queued", "Queued"
+    RINGING = "ringing", "Ringing"
+    IN_PROGRESS = "in-progress", "In progress"
+    COMPLETED = "completed", "Completed"
+    BUSY = "busy", "Busy"
+    NO_ANSWER = "no-answer", "No answer"
+    FAILED = "failed", "Failed"
+    CANCELED = "canceled", "Canceled"
+    UNKNOWN = "unknown", "Unknown"
+
+
+def workspace_of_the_batch() -> "models.ForeignKey[Workspace, Workspace]":
+    """The workspace of a row that hangs on a batch, on tables of many millions of rows.
+
+    Without a constraint of its own: the key to the batch is checked for every row, and a second check
+    would take a sixth of an import.
+    """
+    return models.ForeignKey(
+        Workspace, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+
+class Call(models.Model):
+    """One contact in one batch: whom to call, with what, and how far it is."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = workspace_of_the_batch()
+    batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="calls", db_index=False)
+    phone_number = models.CharField(max_length=16, help_text="E.164: +12125551234")
+    variables = models.JSONField(default=dict)
+    timezone = models.CharField(max_length=64, blank=True, help_text="Else the batch's.")
+    status = models.CharField(max_length=16, choices=CallStatus.choices, default=CallStatus.PENDING)
+    attempts_made = models.PositiveSmallIntegerField(default=0, help_text="In this round.")
+    is_picked = models.BooleanField(default=False, help_text="Answered at least once.")
+    # The start that asked for this call by name (`callData`); no constraint, as for the workspace.
+    session = models.ForeignKey(
+        DialingSession,
+        models.DO_NOTHING,
+        null=True,
+        related_name="calls",
+        db_index=False,
+        db_constraint=False,
+    )
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects: ClassVar[CallQuerySet] = CallQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        indexes = [
+            # batch-details in its usual order, and the export.
+            models.Index(fields=["batch", "created_at", "id"], name="call_in_order"),
+            # batch-details of one status, or sorted by it; what retry-calls and the dialer look for.
+            models.Index(fields=["batch", "status", "created_at", "id"], name="call_by_status"),
+        ]
+        constraints = [
+            # Also batch-details sorted by number, and the look-up of one.
+            models.UniqueConstraint(fields=["batch", "phone_number"], name="call_number_once"),
+            models.CheckConstraint(
+                condition=Q(phone_number__regex=E164_PATTERN), name="call_number_e164"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=CallStatus.values), name="call_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.phone_number
+
+
+class CallAttempt(models.Model):
+    """One ring. Written before the carrier is asked, so that a fast callback finds it."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = workspace_of_the_batch()
+    batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="attempts", db_index=False)
+    call = models.ForeignKey(Call, models.CASCADE, related_name="attempts", db_index=False)
+    session = models.ForeignKey(
+        DialingSession,
+        models.DO_NOTHING,
+        null=True,
+        related_name="attempts",
+        db_index=False,
+        db_constraint=False,
+    )
+    request_uuid = models.UUIDField("request UUID")
+    from_number = models.CharField(max_length=16, help_text="E.164")
+    status = models.CharField(
+        max_length=16, choices=AttemptStatus.choices, default=AttemptStatus.QUEUED
+    )
+    carrier_call_id = models.CharField(max_length=128, blank=True)
+    talk_seconds = models.PositiveIntegerField(default=0)
+    hangup_cause = models.CharField(max_length=128, blank=True)
+    recording_url = models.TextField(blank=True)
+    transcript = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[WorkspaceManager["CallAttempt"]] = WorkspaceManager()
+
+    class Meta:
+        indexes = [
+            # The phone logs of a page of calls, and the last attempt of each exported one.
+            models.Index(fields=["call", "created_at", "id"], name="callattempt_of_call"),
+            # batch-stats: attempts an hour.
+            models.Index(fields=["batch", "created_at"], name="callattempt_of_batch"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["request_uuid"], name="callattempt_uuid_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=AttemptStatus.values), name="callattempt_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.request_uuid)
+
+
+class EventReason(models.TextChoices):
+    """Why a call moved."""
+
+    ADDED_AGAIN = "added_again", "Added again"
+    RETRY_REQUESTED = "retry_requested", "Retry requested"
+    CANCEL_REQUESTED = "cancel_requested", "Cancelled by request"
+
+
+class CallEvent(models.Model):
+    """A move of a call from one status to another. Append-only: the timeline that people read."""
+
+    id = ObjectIdField(primary_key=True)
+    workspace = workspace_of_the_batch()
+    call = models.ForeignKey(Call, models.CASCADE, related_name="events", db_index=False)
+    from_status = models.CharField(max_length=16, choices=CallStatus.choices)
+    to_status = models.CharField(max_length=16, choices=CallStatus.choices)
+    reason = models.CharField(max_length=32, choices=EventReason.choices)
+    user = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", db_index=False)
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[WorkspaceManager["CallEvent"]] = WorkspaceManager()
+
+    class Meta:
+        indexes = [
+            # The timeline of one call.
+            models.Index(fields=["call", "created_at", "id"], name="callevent_of_call"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} → {self.to_status}"
