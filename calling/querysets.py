@@ -1,11 +1,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from calling.numbers import country_of
 from workspaces.querysets import WorkspaceQuerySet
 from workspaces.sql import array_literal, fetch_all
 
 if TYPE_CHECKING:
     from calling.models import PhoneNumber  # noqa: F401 (the type parameter below)
+    from workspaces.models import Workspace
 
 # Plain SQL: runs in every createBatch (see workspaces.sql). One text whatever the number of ids.
 _ACTIVE_IDS = """
@@ -19,3 +21,13 @@ class PhoneNumberQuerySet(WorkspaceQuerySet["PhoneNumber"]):
         """Which of these ids are active numbers of this workspace. One statement."""
         params = [bytes.fromhex(workspace_id), array_literal([bytes.fromhex(id_) for id_ in ids])]
         return {row[0].hex() for row in fetch_all(_ACTIVE_IDS, params)}
+
+    def called_countries(self, workspace: "Workspace") -> frozenset[str]:
+        """The ISO codes that the workspace calls: its own list, else those of all its numbers.
+
+        Empty (no list, no number): any. At most one statement.
+        """
+        if workspace.called_countries:
+            return frozenset(workspace.called_countries)
+        numbers = self.for_workspace(workspace.id).values_list("number", flat=True)
+        return frozenset(filter(None, map(country_of, numbers)))
