@@ -19,7 +19,7 @@ run: install-local ## run the whole stack until Ctrl-C (PORT=8000 DATA_DIR=.data
 	@exec $(PYTHON_IN_VENV) -m config.local run --with-parent $$PPID
 
 test: install-dev ## run the quick tests (ARGS="-k name")
-	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -m "not slow" $(ARGS)
+	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -n auto -m "not slow" $(ARGS)
 
 test-slow: install-dev ## run the tests that kill processes, drive a browser or fill tables
 	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -m slow $(ARGS)
@@ -36,17 +36,19 @@ check-database: # the part of `check` that wants DATABASE_URL
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) lintmigrations --ignore-initial-migrations --quiet ignore
 	@echo "manage.py check --deploy"
-	@random() { $(PYTHON_IN_VENV) -c 'import secrets; print(secrets.token_urlsafe(48))'; }; \
-	DJANGO_SETTINGS_MODULE=config.settings.production SECRET_KEY=$$(random) \
-	CREDENTIAL_PEPPERS=1:$$(random) ALLOWED_HOSTS=outdial.example TRUSTED_PROXY_COUNT=1 \
+	@random() { $(PYTHON_IN_VENV) -c "import secrets; print(secrets.token_urlsafe($$1))"; }; \
+	DJANGO_SETTINGS_MODULE=config.settings.production SECRET_KEY=$$(random 48) \
+	CREDENTIAL_PEPPERS=1:$$(random 48) ENCRYPTION_KEYS=$$(random 32)= \
+	ALLOWED_HOSTS=outdial.example TRUSTED_PROXY_COUNT=1 \
+	EMAIL_URL=smtp://mail.outdial.example \
 	$(MANAGE) check --deploy --fail-level WARNING
 	@echo "docs/openapi.yaml"
 	@fresh=$$(mktemp); trap 'rm -f "$$fresh"' EXIT; \
 	$(MANAGE) spectacular --validate --fail-on-warn --file "$$fresh" && \
 	diff -u docs/openapi.yaml "$$fresh" || { echo "Run make openapi." >&2; exit 1; }
 
-bench: install-dev ## measure createBatch against pgbench on a durable database
-	@exec $(WITH_POSTGRES) --durable -- $(PYTHON_IN_VENV) -m tests.benchmarks.create_batch $(ARGS)
+bench: install-dev ## measure against limits, on a durable database (ARGS="create_batch --rounds 20")
+	@exec $(WITH_POSTGRES) --durable -- $(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
 
 # dev first, the others constrained by it: all lock files agree on every version.
 requirements: ## compile the lock files again (needs uv; ARGS=--upgrade)

@@ -19,3 +19,17 @@ def https_behind_a_proxy(**_: Any) -> list[checks.CheckMessage]:
             id="outdial.W001",
         )
     ]
+
+
+@checks.register(checks.Tags.compatibility, deploy=True)
+def mail_that_arrives(**_: Any) -> list[checks.CheckMessage]:
+    """Admins are told by e-mail when a number goes on the do-not-call list."""
+    if settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend":
+        return []
+    return [
+        checks.Warning(
+            "EMAIL_URL is not set: nobody is mailed.",
+            hint="Set EMAIL_URL to a mail server, and DEFAULT_FROM_EMAIL to a sender that it accepts.",
+            id="outdial.W002",
+        )
+    ]

@@ -18,7 +18,7 @@ class DecryptionFailed(Exception):
     """None of ENCRYPTION_KEYS opens what is stored."""
 
 
-class EncryptedJSONField(models.BinaryField[Any]):
+class EncryptedJSONField(models.BinaryField[Any, Any]):
     """JSON, encrypted. Reading it with the wrong keys raises `DecryptionFailed`."""
 
     def from_db_value(self, value: bytes | None, *args: object) -> Any:
@@ -38,6 +38,23 @@ class EncryptedJSONField(models.BinaryField[Any]):
     def value_to_string(self, obj: models.Model) -> str:
         """For `dumpdata`: nothing that leaves the database carries the secret."""
         return ""
+
+
+def reencrypted(stored: bytes) -> bytes | None:
+    """The same secret under the first key; None when it is under it already.
+
+    Raises `DecryptionFailed`.
+    """
+    try:
+        Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(stored)
+    except InvalidToken:
+        pass
+    else:
+        return None
+    try:
+        return _fernet().rotate(stored)
+    except InvalidToken:
+        raise DecryptionFailed("No key of ENCRYPTION_KEYS opens it.") from None
 
 
 def _fernet() -> MultiFernet:

@@ -63,7 +63,7 @@ def web_command(port: int) -> list[str]:
     """granian on the loopback address, saying only what is wrong."""
     return [
         *("-m", "granian", "--interface", "wsgi", "--no-ws", "--host", HOST, "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "2", "--workers-kill-timeout", "2"),
+        *("--workers", "1", "--blocking-threads", "4", "--workers-kill-timeout", "2"),
         *("--log-level", "warning", "--no-access-log", "--factory", "config.local.web:load"),
     ]
 

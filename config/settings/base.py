@@ -1,12 +1,12 @@
 """What all environments share. Every setting that an operator may change is read from `env` here."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 import environ
-from cryptography.fernet import Fernet, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
 
 from config.logging import configure_logging
@@ -147,17 +147,20 @@ def numbered_secrets(
     return numbered
 
 
-def encryption_keys(default: Any = environ.Env.NOTSET) -> list[str]:
+def encryption_keys() -> list[str]:
     """Fernet keys, the first encrypts. Raises ImproperlyConfigured, without a key in its text."""
-    keys: list[str] = env.list("ENCRYPTION_KEYS", default=default)
-    try:
-        MultiFernet([Fernet(key) for key in keys])
-    except ValueError:
+    keys = [key.strip() for key in env.str("ENCRYPTION_KEYS").split(",")]
+    # Not left to Fernet, which ignores what follows a key: a second one joined by a blank, say.
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in keys):
         raise ImproperlyConfigured(
             "ENCRYPTION_KEYS must be Fernet keys (32 bytes, URL-safe base64), separated by commas."
-        ) from None
+        )
     return keys
 
+
+# --- Mail -----------------------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="outdial@localhost")
+EMAIL_TIMEOUT = 10  # seconds
 
 # --- Background work ------------------------------------------------------------------------------
 PROCRASTINATE_WORKER_DEFAULTS = {
@@ -190,6 +193,12 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/",
     "COMPONENT_SPLIT_REQUEST": False,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "BatchStatusEnum": "batches.models.BatchStatus.choices",
+        "CallStatusEnum": "batches.models.CallStatus.choices",
+        "AttemptStatusEnum": "batches.models.AttemptStatus.choices",
+        "RetryableStatusEnum": "batches.services.dialing.RETRYABLE",
+    },
     "SORT_OPERATIONS": True,  # the order of methods would differ between runs
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -201,6 +210,12 @@ SPECTACULAR_SETTINGS = {
     },
     "TAGS": [
         {"name": "Batches", "description": "Create a batch, watch it."},
+        {"name": "Contacts", "description": "Whom to call: as JSON or as a file."},
+        {"name": "Dialing", "description": "Start, stop, try again, take out."},
+        {"name": "Calls", "description": "Look at the calls of a batch, take them with you."},
+        {"name": "Do not call", "description": "Numbers that must not be called."},
+        {"name": "Agents", "description": "Who speaks when a call is answered."},
+        {"name": "Phone numbers", "description": "The numbers that calls come from."},
         {"name": "Sign in", "description": "Bearer tokens for people."},
         {"name": "Workspace", "description": "The workspace, its members and its API keys."},
     ],

@@ -27,4 +27,6 @@ if find_spec("django_migration_linter"):  # a development requirement, absent fr
 MIGRATION_LINTER_OPTIONS = {
     "include_apps": ["batches", "calling", "workspaces"],
     "no_cache": True,
+    # It drops columns that no release ever filled: the counters moved to a table of their own.
+    "ignore_name": ["0002_calls_imports_do_not_call"],
 }

@@ -7,6 +7,8 @@ CREDENTIAL_PEPPERS = numbered_secrets("CREDENTIAL_PEPPERS")
 ENCRYPTION_KEYS = encryption_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 DATABASES = {"default": database()}
+# Without EMAIL_URL nobody is mailed: outdial.W002 of `check --deploy`.
+vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "dummymail://"))
 
 # TLS ends at a proxy in front; health checks come from inside and without it.
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
