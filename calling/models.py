@@ -40,9 +40,7 @@ class Agent(models.Model):
     """Who speaks when a call is answered, and what it has to know of each contact."""
 
     id = ObjectIdField(primary_key=True)
-    workspace = models.ForeignKey(
-        Workspace, models.CASCADE, related_name="agents", db_index=False, editable=False
-    )
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="agents", db_index=False)
     name = models.CharField(max_length=200)
     language = models.CharField(max_length=35, blank=True, help_text="BCP 47: en-US")
     # [{"key", "type": VariableType, "required", "description", "enum"}], validated by the API.

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from calling.models import Carrier, PhoneNumber
+from calling.models import Agent, Carrier, ConnectionType, PhoneNumber, VariableType
 from workspaces.callers import Actor, Role, Scope
 from workspaces.credentials import CredentialPrefix, matches, public_id_of
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
@@ -33,16 +33,20 @@ class DemoWorkspace:
     name: str
     email: str
     timezone: str
+    language: str
     numbers: tuple[str, str]
     inactive_number: str
 
 
 ADMIN_EMAIL = "admin@outdial.example"
+# Both call both, so that the contacts of the documentation, Americans, can be tried in either.
+COUNTRIES = ("GB", "US")
 WORKSPACES = (
     DemoWorkspace(
         name="Acme Outreach",
         email="owner@acme.example",
         timezone="America/New_York",
+        language="en-US",
         numbers=("+12125550100", "+12125550101"),
         inactive_number="+12125550102",
     ),
@@ -50,6 +54,7 @@ WORKSPACES = (
         name="Globex Surveys",
         email="owner@globex.example",
         timezone="Europe/London",
+        language="en-GB",
         numbers=("+442079460100", "+442079460101"),
         inactive_number="+442079460102",
     ),
@@ -81,8 +86,9 @@ def _admin(known: dict[str, Any], base_url: str, now: datetime) -> dict[str, str
 def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dict[str, Any]:
     user, password = _user(demo.email, known.get("password"), now, name=f"{demo.name} Owner")
     workspace = _workspace_of(user, demo, now)
-    active = [_number(workspace, user, number, now) for number in demo.numbers]
-    inactive = _number(workspace, user, demo.inactive_number, now, is_active=False)
+    agent = _agent(workspace, user, demo, now)
+    active = [_number(agent, number, now) for number in demo.numbers]
+    inactive = _number(agent, demo.inactive_number, now, is_active=False)
     return {
         "name": demo.name,
         "workspaceId": workspace.id,
@@ -92,7 +98,7 @@ def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dic
         "apiKey": _key(workspace, user, Scope.MANAGE, known.get("apiKey"), now),
         "readOnlyApiKey": _key(workspace, user, Scope.READ, known.get("readOnlyApiKey"), now),
         "bearerToken": _token(workspace, user, known.get("bearerToken"), now),
-        "agentId": None,
+        "agentId": agent.id,
         "phoneIds": [number.id for number in active],
         "inactivePhoneId": inactive.id,
     }
@@ -113,31 +119,64 @@ def _user(email: str, password: str | None, now: datetime, **fields: Any) -> tup
 def _workspace_of(user: User, demo: DemoWorkspace, now: datetime) -> Workspace:
     membership = Membership.objects.select_related("workspace").filter(user=user).first()
     if membership:
-        return membership.workspace
+        workspace = membership.workspace
+        if not workspace.called_countries:  # seeded before there were any
+            workspace.called_countries = list(COUNTRIES)
+            workspace.save(update_fields=["called_countries"])
+        return workspace
     workspace = Workspace.objects.create(
-        name=demo.name, timezone=demo.timezone, created_at=now, updated_at=now
+        name=demo.name,
+        timezone=demo.timezone,
+        called_countries=list(COUNTRIES),
+        created_at=now,
+        updated_at=now,
     )
     Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER, created_at=now)
     return workspace
 
 
-def _number(
-    workspace: Workspace, user: User, number: str, now: datetime, is_active: bool = True
-) -> PhoneNumber:
-    defaults = {
+def _agent(workspace: Workspace, user: User, demo: DemoWorkspace, now: datetime) -> Agent:
+    """The workspace's first agent, whatever it has been made into since."""
+    agents = Agent.objects.for_workspace(workspace.id)
+    return agents.order_by("created_at", "id").first() or agents.create(
+        workspace=workspace,
+        name=f"{demo.name} assistant",
+        language=demo.language,
+        variables=[
+            {"key": key, "type": VariableType.STRING, "required": True}
+            for key in ("name", "account_id")
+        ],
+        connection_type=ConnectionType.MESSAGE,
+        connection_target=(
+            f"Hello {{name}}, this is {demo.name}. We are calling about your account"
+            " {account_id}. Thank you, and goodbye."
+        ),
+        created_by=user,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _number(agent: Agent, number: str, now: datetime, is_active: bool = True) -> PhoneNumber:
+    """The number with the agent behind it; another agent that was put there stays."""
+    create = {
         "label": "Demo" if is_active else "Demo, inactive",
         "carrier": Carrier.SIMULATOR,
         "is_active": is_active,
-        "created_by": user,
+        "agent": agent,
+        "created_by": agent.created_by,
         "created_at": now,
         "updated_at": now,
     }
     phone, _ = PhoneNumber.objects.update_or_create(
-        workspace=workspace,
+        workspace=agent.workspace,
         number=number,
         defaults={"is_active": is_active},
-        create_defaults=defaults,
+        create_defaults=create,
     )
+    if phone.agent_id is None:
+        phone.agent = agent
+        phone.save(update_fields=["agent"])
     return phone
 
 

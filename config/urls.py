@@ -10,6 +10,7 @@ admin.site.index_title = "Back office"
 
 api: list[URLPattern | URLResolver] = [
     path("", include("batches.api.urls")),  # first: the busiest
+    path("", include("calling.api.urls")),
     path("", include("workspaces.api.urls")),
     path("schema", ApiSchemaView.as_view(), name="schema"),
     path("docs", ApiSwaggerView.as_view(url_name="schema"), name="docs"),

@@ -13,8 +13,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from calling.models import PhoneNumber
+from calling.models import Agent, PhoneNumber
 from config.demo import WORKSPACES
+from tests import factories
 from tests.cast import Api
 from tests.envelope import checked
 from workspaces.credentials import CredentialPrefix, public_id_of
@@ -38,7 +39,7 @@ def seed(path: Path) -> Demo:
 
 
 def counts() -> list[int]:
-    models = (User, Workspace, Membership, ApiKey, AccessToken, PhoneNumber)
+    models = (User, Workspace, Membership, ApiKey, AccessToken, PhoneNumber, Agent)
     return [model._default_manager.count() for model in models]
 
 
@@ -56,7 +57,47 @@ def test_the_file_has_its_shape(db: None, path: Path) -> None:
             *("agentId", "phoneIds", "inactivePhoneId"),
         ]
         assert len(entry["phoneIds"]) == 2
-    assert counts() == [3, 2, 2, 4, 2, 6]
+    assert counts() == [3, 2, 2, 4, 2, 6, 2]
+
+
+def test_one_agent_stands_behind_all_numbers_of_a_workspace(api: Api, db: None, path: Path) -> None:
+    for entry, language in zip(seed(path)["workspaces"], ["en-US", "en-GB"], strict=True):
+        headers = {"x-api-key": entry["readOnlyApiKey"]}
+        agent = checked(api.get(f"/api/agents/{entry['agentId']}", headers), 200)["data"]
+        assert agent["language"] == language
+        assert agent["variables"] == [
+            {"key": key, "type": "string", "required": True} for key in ("name", "account_id")
+        ]
+        assert agent["connection"]["type"] == "message"
+        assert agent["connection"]["message"].startswith(f"Hello {{name}}, this is {entry['name']}")
+        phones = checked(api.get("/api/call/phones", headers), 200)["data"]["phones"]
+        assert {phone["agentId"] for phone in phones} == {entry["agentId"]}
+        assert {phone["_id"] for phone in phones} == {
+            *(*entry["phoneIds"], entry["inactivePhoneId"]),
+        }
+
+
+def test_numbers_that_were_seeded_without_an_agent_get_it(db: None, path: Path) -> None:
+    first = seed(path)
+    PhoneNumber.objects.update(agent=None)
+    Agent.objects.all().delete()
+    second = seed(path)
+    for old, new in zip(first["workspaces"], second["workspaces"], strict=True):
+        assert old.pop("agentId") != new["agentId"]
+        numbers = PhoneNumber.objects.filter(workspace_id=new["workspaceId"])
+        assert set(numbers.values_list("agent_id", flat=True)) == {new.pop("agentId")}
+        assert old == new
+
+
+def test_what_was_made_of_the_agent_since_stays(db: None, path: Path) -> None:
+    entry = seed(path)["workspaces"][0]
+    Agent.objects.filter(id=entry["agentId"]).update(name="Ours now", language="es")
+    other = factories.AgentFactory.create(workspace_id=entry["workspaceId"])
+    PhoneNumber.objects.filter(id=entry["phoneIds"][0]).update(agent=other)
+    assert seed(path)["workspaces"][0] == entry
+    assert Agent.objects.get(id=entry["agentId"]).name == "Ours now"
+    assert PhoneNumber.objects.get(id=entry["phoneIds"][0]).agent_id == other.id
+    assert counts()[-1] == 3
 
 
 def test_only_its_owner_may_read_the_file(db: None, path: Path) -> None:
@@ -175,7 +216,7 @@ def test_a_lost_file_makes_new_credentials_for_the_same_people(db: None, path: P
     path.unlink()
     second = seed(path)
     for old, new in zip(first["workspaces"], second["workspaces"], strict=True):
-        same = ("name", "workspaceId", "userId", "email", "phoneIds", "inactivePhoneId")
+        same = ("name", "workspaceId", "userId", "email", "agentId", "phoneIds", "inactivePhoneId")
         assert {name: old[name] for name in same} == {name: new[name] for name in same}
         assert old["apiKey"] != new["apiKey"]
 
@@ -185,7 +226,7 @@ def test_it_refuses_outside_development(db: None, path: Path, settings: Settings
     with pytest.raises(CommandError, match="development only"):
         call_command("seed_demo")
     assert not path.exists()
-    assert counts() == [0] * 6
+    assert counts() == [0] * 7
 
 
 def test_what_cannot_be_written_leaves_nothing_in_the_database(
@@ -195,4 +236,4 @@ def test_what_cannot_be_written_leaves_nothing_in_the_database(
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     with pytest.raises(OSError, match=r"demo\.json"):
         call_command("seed_demo")
-    assert counts() == [0] * 6
+    assert counts() == [0] * 7

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test.utils import CaptureQueriesContext
+from phonenumbers import SUPPORTED_REGIONS
 
 from tests import factories
 from tests.cast import Api, Person, person
@@ -24,10 +25,16 @@ def test_everybody_reads_their_own(
 ) -> None:
     body = checked(api.get(PATH, getattr(owner, credential)), 200)
     assert body["message"] == "Workspace fetched successfully"
-    assert list(body["data"]) == ["_id", "name", "timezone", "createdAt", "updatedAt"]
+    assert list(body["data"]) == [
+        *("_id", "name", "timezone", "calledCountries", "startWhenCallsAdded", "dncEnabled"),
+        *("createdAt", "updatedAt"),
+    ]
     assert body["data"]["_id"] == owner.workspace.id
     assert body["data"]["name"] == owner.workspace.name
     assert body["data"]["createdAt"].endswith("Z")
+    assert body["data"]["calledCountries"] == []
+    assert body["data"]["startWhenCallsAdded"] is False
+    assert body["data"]["dncEnabled"] is True
 
 
 def test_reading_costs_two_statements(
@@ -50,6 +57,29 @@ def test_who_leads_changes_name_and_timezone(api: Api, owner: Person, stranger: 
     assert (untouched.name, untouched.updated_at) == (
         stranger.workspace.name,
         stranger.workspace.updated_at,
+    )
+
+
+def test_who_leads_changes_the_called_countries_and_when_calls_start(
+    api: Api, owner: Person, stranger: Person
+) -> None:
+    changes = {"calledCountries": ["US", "CA"], "startWhenCallsAdded": True}
+    data = checked(patch(api, owner, **changes), 200)["data"]
+    assert (data["calledCountries"], data["startWhenCallsAdded"]) == (["CA", "US"], True)
+    assert checked(api.get(PATH, owner.with_read_key))["data"] == data
+    stored = Workspace.objects.get(id=owner.workspace.id)
+    assert (stored.called_countries, stored.start_when_calls_added) == (["CA", "US"], True)
+    assert Workspace.objects.get(id=stranger.workspace.id).called_countries == []
+
+    again = {"calledCountries": [], "startWhenCallsAdded": False}
+    data = checked(patch(api, owner, **again), 200)["data"]
+    assert {name: data[name] for name in again} == again
+
+
+def test_every_country_may_be_called(api: Api, owner: Person) -> None:
+    every = sorted(SUPPORTED_REGIONS)
+    assert checked(patch(api, owner, calledCountries=every), 200)["data"]["calledCountries"] == (
+        every
     )
 
 
@@ -81,6 +111,19 @@ def test_new_batches_take_the_new_timezone_and_old_ones_keep_theirs(
         ({"timezone": "Mars/Base"}, ("timezone", "unknown_timezone")),
         ({"timezone": "localtime"}, ("timezone", "unknown_timezone")),
         ({"timezone": 3}, ("timezone", "invalid")),
+        *(
+            ({"calledCountries": ["US", code]}, ("calledCountries[1]", "unknown_country"))
+            for code in ["us", "USA", "XX", "001", "U", "ÜS"]
+        ),
+        ({"calledCountries": ["US", ""]}, ("calledCountries[1]", "blank")),
+        ({"calledCountries": ["US", 1]}, ("calledCountries[1]", "invalid")),
+        ({"calledCountries": ["US", "US"]}, ("calledCountries", "repeated_country")),
+        ({"calledCountries": ["US"] * 300}, ("calledCountries", "max_length")),
+        ({"calledCountries": "US"}, ("calledCountries", "not_a_list")),
+        ({"calledCountries": None}, ("calledCountries", "null")),
+        ({"startWhenCallsAdded": "true"}, ("startWhenCallsAdded", "invalid")),
+        ({"startWhenCallsAdded": None}, ("startWhenCallsAdded", "null")),
+        ({"dncEnabled": False}, ("dncEnabled", "unknown_field")),
         ({"isActive": False}, ("isActive", "unknown_field")),
         ({"_id": "64e5f12345abcdef87654321"}, ("_id", "unknown_field")),
     ],
@@ -104,7 +147,8 @@ def test_a_member_and_a_read_key_may_only_look(api: Api, owner: Person, member: 
 
 
 def test_the_audit_says_what_was_set(api: Api, owner: Person) -> None:
-    patch(api, owner, name="Renamed")
+    patch(api, owner, name="Renamed", calledCountries=["US"])
     event = AuditEvent.objects.get()
-    assert (event.action, event.changes) == ("workspace.update", {"name": "Renamed"})
+    assert event.action == "workspace.update"
+    assert event.changes == {"name": "Renamed", "called_countries": ["US"]}
     assert (event.target_id, event.workspace_id) == (owner.workspace.id, owner.workspace.id)

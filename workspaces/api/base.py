@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -80,8 +80,8 @@ class ApiViewSet(ViewSet):
 
     def valid_body(self) -> Any:
         """The validated JSON body, or form. Raises `ValidationError`."""
-        data: Any = self.request.data
-        return self._valid(self.declared.body, data.dict() if self.declared.multipart else data)
+        data: Any = self.request.data  # {} without a body, even where a form is asked for
+        return self._valid(self.declared.body, data.dict() if isinstance(data, QueryDict) else data)
 
     def valid_query(self) -> Any:
         """The validated query parameters. Raises `ValidationError`."""

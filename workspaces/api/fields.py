@@ -8,17 +8,17 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import EmailValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
+from workspaces.errors import PayloadTooLarge
 from workspaces.ids import OBJECT_ID_PATTERN, is_object_id
+from workspaces.texts import PRINTABLE, is_one_line
 from workspaces.timezones import timezone_names
 
-# Everything but control characters and line separators; also a pattern of the OpenAPI document.
-_PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
-_is_printable = re.compile(f"{_PRINTABLE}*").fullmatch
 OBJECT_ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": OBJECT_ID_PATTERN}
 
 _whole_number = re.compile(r"[0-9]{1,9}").fullmatch
@@ -48,27 +48,31 @@ class StrictCharField(serializers.CharField):
         return super().run_validation(data)
 
 
+class LineField(StrictCharField):
+    """One line of text, trimmed, up to `max_length` characters."""
+
+    default_error_messages = {"control_character": "Must not contain control characters."}
+
+    def to_internal_value(self, data: Any) -> str:
+        # Before trimming, which would take a trailing newline for a blank.
+        if isinstance(data, str) and not is_one_line(data):
+            self.fail("control_character")
+        return super().to_internal_value(data)
+
+
 @extend_schema_field(
     {
         "type": "string",
         "minLength": 1,
         "maxLength": 200,
-        "pattern": rf"^{_PRINTABLE}*\S{_PRINTABLE}*$",
+        "pattern": rf"^{PRINTABLE}*\S{PRINTABLE}*$",
     }
 )
-class NameField(StrictCharField):
+class NameField(LineField):
     """One line of text, trimmed, 1 to 200 characters."""
-
-    default_error_messages = {"control_character": "Must not contain control characters."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=200, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        # Before trimming, which would take a trailing newline for a blank.
-        if isinstance(data, str) and not _is_printable(data):
-            self.fail("control_character")
-        return super().to_internal_value(data)
 
 
 class StrictEmailField(StrictCharField):
@@ -121,8 +125,9 @@ class BoundedListField(serializers.ListField):
         "max_length": "Must have at most {max_length} items.",
     }
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_empty=False, min_length=1, **kwargs)
+    def __init__(self, *, allow_empty: bool = False, **kwargs: Any) -> None:
+        kwargs["min_length"] = None if allow_empty else 1
+        super().__init__(allow_empty=allow_empty, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
@@ -193,3 +198,36 @@ class QueryIntegerField(serializers.IntegerField):
         if not isinstance(data, str) or not _whole_number(data):
             self.fail("invalid")
         return int(data)
+
+
+@extend_schema_field({"type": "string", "pattern": "^(true|false)$"})
+class FormBooleanField(serializers.Field[bool, Any, str, Any]):
+    """A boolean of a form, where all is text: `true` or `false`, nothing else."""
+
+    default_error_messages = {"invalid": "Must be true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data not in ("true", "false"):
+            self.fail("invalid")
+        return bool(data == "true")
+
+    def to_representation(self, value: bool) -> str:
+        return "true" if value else "false"  # the OpenAPI document shows a default by this
+
+
+@extend_schema_field({"type": "string", "format": "binary"})
+class UploadedFileField(serializers.FileField):
+    """A file of a form, perhaps an empty one. One of more than `max_bytes` raises `PayloadTooLarge`."""
+
+    default_error_messages = {"not_a_file": "Must be a file."}
+
+    def __init__(self, *, max_bytes: int, **kwargs: Any) -> None:
+        self.max_bytes = max_bytes
+        super().__init__(allow_empty_file=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> UploadedFile:
+        if not isinstance(data, UploadedFile):
+            self.fail("not_a_file")
+        if (data.size or 0) > self.max_bytes:
+            raise PayloadTooLarge(f"The file is over {self.max_bytes:,} bytes.")
+        return data

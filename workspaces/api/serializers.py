@@ -6,12 +6,14 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils import timezone
+from phonenumbers import SUPPORTED_REGIONS
 from rest_framework import serializers
 
 from workspaces.api.fields import (
     BoundedListField,
     NameField,
     ObjectIdApiField,
+    StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
     StrictEmailField,
@@ -47,19 +49,61 @@ class UserSerializer(serializers.ModelSerializer[User]):
         fields = ["_id", "email", "name"]
 
 
+class CountryField(StrictCharField):
+    """An ISO 3166 code of a country that has phone numbers."""
+
+    default_error_messages = {"unknown_country": "Must be a code of a country, as in US."}
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data)
+        if code not in SUPPORTED_REGIONS:
+            self.fail("unknown_country")
+        return code
+
+
 class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
     _id = ObjectIdApiField(source="id")
+    calledCountries = serializers.ListField(
+        source="called_countries",
+        child=serializers.CharField(),
+        help_text="ISO 3166 codes; none: the countries of its own numbers.",
+    )
+    startWhenCallsAdded = serializers.BooleanField(source="start_when_calls_added")
+    dncEnabled = serializers.BooleanField(
+        source="dnc_enabled", help_text="Whether every batch honours the do-not-call list."
+    )
     createdAt = UtcDateTimeField(source="created_at")
     updatedAt = UtcDateTimeField(source="updated_at")
 
     class Meta:
         model = Workspace
-        fields = ["_id", "name", "timezone", "createdAt", "updatedAt"]
+        fields = [
+            *("_id", "name", "timezone", "calledCountries", "startWhenCallsAdded", "dncEnabled"),
+            *("createdAt", "updatedAt"),
+        ]
 
 
 class UpdateWorkspaceSerializer(StrictSerializer):
     name = NameField(required=False)
     timezone = TimezoneField(required=False, help_text="For batches that name none.")
+    calledCountries = BoundedListField(
+        required=False,
+        source="called_countries",
+        child=CountryField(),
+        allow_empty=True,
+        max_length=len(SUPPORTED_REGIONS),
+        help_text="ISO 3166 codes; none: the countries of its own numbers.",
+    )
+    startWhenCallsAdded = StrictBooleanField(
+        required=False,
+        source="start_when_calls_added",
+        help_text="Whether adding calls to a batch starts it.",
+    )
+
+    def validate_calledCountries(self, codes: list[str]) -> list[str]:
+        if len(set(codes)) < len(codes):
+            raise serializers.ValidationError("Must not repeat a country.", "repeated_country")
+        return sorted(codes)
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):

@@ -24,6 +24,8 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     default_error_messages = {"invalid": "Must be a JSON object."}
     refuse_unknown = True
+    # Names of optional fields of which each request has one, and not more.
+    exactly_one_of: tuple[str, ...] = ()
 
     @classmethod
     def of_this_thread(cls) -> Self:
@@ -46,9 +48,19 @@ class StrictSerializer(serializers.Serializer[Any]):
             if not unknown or not isinstance(error.detail, dict):
                 raise
             raise serializers.ValidationError({**error.detail, **unknown}) from error
-        if unknown:
-            raise serializers.ValidationError(unknown)
+        if problems := {**unknown, **self._not_exactly_one(data)}:
+            raise serializers.ValidationError(problems)
         return values
+
+    def _not_exactly_one(self, data: Any) -> dict[str, list[ErrorDetail]]:
+        names = self.exactly_one_of
+        given = [name for name in names if name in data]
+        if len(given) == bool(names):
+            return {}
+        if given:
+            message = f"Send {' or '.join(names)}, not both."
+            return {given[1]: [ErrorDetail(message, "ambiguous")]}
+        return {names[0]: [ErrorDetail("This field is required.", "required")]}
 
     def _read_only_defaults(self) -> dict[str, Any]:
         """None: input has no read-only fields, and DRF would look at every field for them."""

@@ -13,6 +13,18 @@ from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
 from workspaces.services.audit import audit_event
 
 
+def active_member(workspace_id: str, user_id: str) -> Membership:
+    """The membership of an active user, with the `user`. Raises Http404 for any other id.
+
+    A read, here because start, stop, upload and add-phone all ask before they write.
+    """
+    members = Membership.objects.for_workspace(workspace_id).select_related("user")
+    membership = members.filter(user_id=user_id, user__is_active=True).first()
+    if membership is None:
+        raise Http404
+    return membership
+
+
 def add_member(
     *,
     workspace_id: str,

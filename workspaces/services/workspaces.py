@@ -11,7 +11,7 @@ from workspaces.services.audit import audit_event
 def update_workspace(
     *, workspace_id: str, changes: dict[str, Any], actor: Actor, now: datetime
 ) -> Workspace:
-    """Set some of `name` and `timezone`. Batches keep the time zone that they were created with."""
+    """Set some of Workspace's fields. Batches keep the time zone that they were created with."""
     with transaction.atomic():
         workspace = Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
         for name, value in changes.items():

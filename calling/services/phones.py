@@ -1,0 +1,142 @@
+"""Writes on phone numbers. Each function is one transaction and records its own audit event."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import Http404
+from django.utils.crypto import salted_hmac
+from rest_framework.exceptions import APIException
+
+from calling.carriers.base import CarrierError, Credentials
+from calling.carriers.registry import CARRIERS
+from calling.models import CarrierAccount, PhoneNumber
+from calling.services.agents import lock_agent
+from workspaces.callers import Actor
+from workspaces.errors import field_error
+from workspaces.services.audit import audit_event
+from workspaces.services.members import active_member
+from workspaces.sql import insert_rows
+
+
+class CarrierAway(APIException):
+    """The carrier could not be asked: nothing was stored, and asking again may help."""
+
+    status_code = 503
+    wait = 5  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPhone:
+    """What add-phone asks for, after validation. `number` is E.164."""
+
+    number: str
+    carrier: str
+    credentials: Credentials
+    label: str = ""
+    agent_id: str | None = None
+
+
+def add_phone(
+    *, workspace_id: str, user_id: str, phone: NewPhone, actor: Actor, now: datetime
+) -> PhoneNumber:
+    """A number for `user_id`, its credentials verified with the carrier before anything is stored.
+
+    Raises Http404 (no such active member), ValidationError (what the carrier refused, `unknown_agent`,
+    `already_added`), CarrierAway. Must not be called inside a transaction: it waits for the carrier.
+    """
+    active_member(workspace_id, user_id)
+    _verify(phone)
+    with transaction.atomic():
+        if phone.agent_id is not None:
+            lock_agent(workspace_id, phone.agent_id)
+        row = PhoneNumber(
+            workspace_id=workspace_id,
+            number=phone.number,
+            label=phone.label,
+            agent_id=phone.agent_id,
+            carrier=phone.carrier,
+            account_id=_stored_account(workspace_id, phone, now).id,
+            created_by_id=user_id,
+            created_at=now,
+            updated_at=now,
+        )
+        event = audit_event(
+            actor=actor,
+            action="phonenumber.create",
+            target=row,
+            workspace_id=workspace_id,
+            now=now,
+            changes={"number": row.number, "carrier": row.carrier, "label": row.label},
+        )
+        try:
+            with transaction.atomic():
+                insert_rows(row, event)
+        except IntegrityError as error:
+            message = "This number has been added to the workspace already."
+            raise field_error("phoneNumber", message, "already_added") from error
+    return row
+
+
+def update_phone(
+    *, workspace_id: str, phone_id: str, changes: Mapping[str, Any], actor: Actor, now: datetime
+) -> PhoneNumber:
+    """Set some of PhoneNumber's fields. Raises Http404, ValidationError (`unknown_agent`)."""
+    with transaction.atomic():
+        phones = PhoneNumber.objects.for_workspace(workspace_id).select_for_update(no_key=True)
+        phone = phones.filter(id=phone_id).first()
+        if phone is None:
+            raise Http404
+        if "agent_id" in changes:
+            lock_agent(workspace_id, changes["agent_id"])
+        for name, value in changes.items():
+            setattr(phone, name, value)
+        phone.updated_at = now
+        phone.save(update_fields=[*changes, "updated_at"])
+        audit_event(
+            actor=actor,
+            action="phonenumber.update",
+            target=phone,
+            workspace_id=workspace_id,
+            now=now,
+            changes=dict(changes),
+        ).save(force_insert=True)
+    return phone
+
+
+def _verify(phone: NewPhone) -> None:
+    adapter = CARRIERS[phone.carrier]
+    try:
+        asyncio.run(adapter.verify_credentials(phone.credentials, phone.number))
+    except CarrierError as error:
+        if error.permanent:
+            raise field_error(error.field, error.message, error.code) from error
+        raise CarrierAway(error.message) from error
+    except Exception as error:
+        # Its text may quote the request, credentials and all. Where it happened stays in the log.
+        fault = RuntimeError(f"{type(error).__name__} in the carrier {phone.carrier}")
+        raise fault.with_traceback(error.__traceback__) from None
+
+
+def _stored_account(workspace_id: str, phone: NewPhone, now: datetime) -> CarrierAccount:
+    """The account of these credentials, which replace what was stored of it."""
+    account_id = phone.credentials.account_id
+    digest = salted_hmac(
+        "calling.CarrierAccount", f"{phone.carrier}:{account_id}", algorithm="sha256"
+    )
+    stored = {
+        "credentials": {"accSId": account_id, "authToken": phone.credentials.auth_token},
+        "updated_at": now,
+    }
+    # Without reading the old ones: new credentials also mend an account whose key is lost.
+    account, _ = CarrierAccount.objects.defer("credentials").update_or_create(
+        workspace_id=workspace_id,
+        carrier=phone.carrier,
+        digest=digest.digest(),
+        defaults=stored,
+        create_defaults={**stored, "created_at": now},
+    )
+    return account
