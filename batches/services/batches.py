@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from batches.models import EVERY_DAY, BatchNumber, BatchType, CallBatch
+from django.db import transaction
+from django.http import Http404
+
+from batches.models import EVERY_DAY, BatchNumber, BatchStatus, BatchType, CallBatch
+from batches.states import move_batch
 from workspaces.callers import Actor
+from workspaces.models import AuditEvent
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
 
@@ -41,8 +47,16 @@ def create_batch(
     The caller has checked that the numbers are active ones of the workspace. One that is deactivated
     in between is no harm: the dialer looks again before each call.
     """
+    batch = new_batch(workspace_id, user_id, settings, now)
+    rotation = rotation_of(batch, settings.phone_ids)
+    insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
+    return batch
+
+
+def new_batch(workspace_id: str, user_id: str, settings: BatchSettings, now: datetime) -> CallBatch:
+    """An unsaved draft."""
     hour = settings.calling_hour
-    batch = CallBatch(
+    return CallBatch(
         workspace_id=workspace_id,
         created_by_id=user_id,
         name=settings.name,
@@ -57,19 +71,93 @@ def create_batch(
         created_at=now,
         updated_at=now,
     )
-    rotation = [
+
+
+def rotation_of(batch: CallBatch, phone_ids: Sequence[str]) -> list[BatchNumber]:
+    """The unsaved rotation of a batch, in this order."""
+    return [
         BatchNumber(
-            workspace_id=workspace_id, batch_id=batch.id, phone_id=phone_id, position=position
+            workspace_id=batch.workspace_id, batch_id=batch.id, phone_id=phone_id, position=position
         )
-        for position, phone_id in enumerate(settings.phone_ids)
+        for position, phone_id in enumerate(phone_ids)
     ]
-    event = audit_event(
+
+
+def created_event(batch: CallBatch, numbers: int, actor: Actor, now: datetime) -> AuditEvent:
+    """The unsaved event of a new batch."""
+    return audit_event(
         actor=actor,
         action="batch.create",
         target=batch,
-        workspace_id=workspace_id,
+        workspace_id=batch.workspace_id,
         now=now,
-        changes={"name": settings.name, "numbers": len(rotation)},
+        changes={"name": batch.name, "numbers": numbers},
     )
-    insert_rows(batch, *rotation, event)
+
+
+def update_batch(
+    *,
+    workspace_id: str,
+    batch_id: str,
+    changes: dict[str, Any],
+    phone_ids: Sequence[str] | None,
+    actor: Actor,
+    now: datetime,
+) -> CallBatch:
+    """Set some of a batch's settings, in any state; calls made from now on follow them.
+
+    `changes` by field of the model; `phone_ids` replaces the rotation. Raises Http404.
+    """
+    with transaction.atomic():
+        batch = locked_batch(workspace_id, batch_id)
+        for name, value in changes.items():
+            setattr(batch, name, value)
+        batch.updated_at = now
+        batch.save(update_fields=[*changes, "updated_at"])
+        if phone_ids is not None:
+            replace_rotation(batch, phone_ids)
+        told = {**changes, **({} if phone_ids is None else {"numbers": list(phone_ids)})}
+        record_batch_event(batch, "batch.update", told, actor, now)
+    return batch
+
+
+def delete_batch(*, workspace_id: str, batch_id: str, actor: Actor, now: datetime) -> None:
+    """Stop dialing, and take the batch out of every list. Raises Http404, also the second time."""
+    with transaction.atomic():
+        batch = locked_batch(workspace_id, batch_id)
+        move_batch(batch, BatchStatus.STOPPED, now=now)
+        CallBatch.objects.filter(id=batch.id).update(deleted_at=now, updated_at=now)
+        record_batch_event(batch, "batch.delete", {}, actor, now)
+
+
+def replace_rotation(batch: CallBatch, phone_ids: Sequence[str]) -> None:
+    """The caller holds the lock of the batch's row."""
+    batch.rotation.all().delete()
+    insert_rows(*rotation_of(batch, phone_ids))
+
+
+def record_batch_event(
+    batch: CallBatch, action: str, changes: dict[str, Any], actor: Actor, now: datetime
+) -> None:
+    insert_rows(
+        audit_event(
+            actor=actor,
+            action=action,
+            target=batch,
+            workspace_id=batch.workspace_id,
+            now=now,
+            changes=changes,
+        )
+    )
+
+
+def locked_batch(workspace_id: str, batch_id: str) -> CallBatch:
+    """A living batch, its row locked until the transaction ends. Raises Http404.
+
+    Every write to a batch's calls or settings takes this lock first, so they follow one another.
+    """
+    batches = CallBatch.objects.for_workspace(workspace_id).living().select_related("session")
+    batch = batches.select_for_update(no_key=True, of=("self",)).filter(id=batch_id).first()
+    if batch is None:
+        raise Http404
     return batch

@@ -311,8 +311,8 @@ def test_it_costs_four_statements_at_most(
 def test_a_batch_that_cannot_be_stored_is_a_500_and_leaves_nothing(
     api: Api, owner: Person, phone: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batches.services.EVERY_DAY", ())
-    monkeypatch.setattr("batches.api.serializers.EVERY_DAY", (1, 1))  # the CHECK refuses it
+    monkeypatch.setattr("batches.services.batches.EVERY_DAY", ())
+    monkeypatch.setattr("batches.api.serializers.batches.EVERY_DAY", (1, 1))  # the CHECK refuses it
     request = {"batchName": "Broken", "callingNumbers": [phone.id]}
     headers = {**owner.with_key, "X-Request-Id": "trace-500"}
 

@@ -7,10 +7,18 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from batches.models import EVERY_DAY, MAX_DELAY, MAX_RETRY, BatchType, CallBatch
+from batches.models import (
+    EVERY_DAY,
+    MAX_DELAY,
+    MAX_RETRY,
+    BatchStatus,
+    BatchType,
+    CallBatch,
+)
 from batches.services.batches import BatchSettings, CallingHour
 from calling.models import PhoneNumber
 from workspaces.api.fields import (
+    OBJECT_ID_SCHEMA,
     BoundedListField,
     NameField,
     ObjectIdApiField,
@@ -73,14 +81,38 @@ class DaysField(BoundedListField):
         return days
 
 
+class CallingNumbersField(BoundedListField):
+    """Active numbers of the caller's workspace. Valid data has each once, in this order."""
+
+    child = ObjectIdApiField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_NUMBERS, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """A foreign, an unknown and an inactive number read alike. One query for all of them."""
+        ids: list[str] = super().to_internal_value(data)
+        known = PhoneNumber.objects.active_ids(self.context["caller"].workspace_id, ids)
+        unknown = {
+            index: [
+                ErrorDetail(
+                    f"{id_} is not an active phone number of this workspace.", "unknown_number"
+                )
+            ]
+            for index, id_ in enumerate(ids)
+            if id_ not in known
+        }
+        if unknown:
+            raise serializers.ValidationError(unknown)  # type: ignore[arg-type]  # by list index
+        return list(dict.fromkeys(ids))
+
+
 class CreateBatchSerializer(StrictSerializer):
     """The body of createBatch. Validated data is a `BatchSettings`."""
 
     batchName = NameField(help_text="1 to 200 characters after trimming.")
-    callingNumbers = BoundedListField(
-        child=ObjectIdApiField(),
-        max_length=MAX_NUMBERS,
-        help_text="Ids of active numbers of the workspace, in rotation order; duplicates collapse.",
+    callingNumbers = CallingNumbersField(
+        help_text="Ids of active numbers of the workspace, in rotation order; duplicates collapse."
     )
     retry = StrictIntegerField(
         min_value=0, max_value=MAX_RETRY, default=0, help_text="Extra attempts after a failed one."
@@ -100,22 +132,6 @@ class CreateBatchSerializer(StrictSerializer):
     )
     enableDNC = StrictBooleanField(default=True, help_text="Honour the do-not-call list.")
 
-    def validate_callingNumbers(self, ids: list[str]) -> list[str]:
-        """A foreign, an unknown and an inactive number read alike. One query for all of them."""
-        known = PhoneNumber.objects.active_ids(self.context["caller"].workspace_id, ids)
-        unknown = {
-            index: [
-                ErrorDetail(
-                    f"{id_} is not an active phone number of this workspace.", "unknown_number"
-                )
-            ]
-            for index, id_ in enumerate(ids)
-            if id_ not in known
-        }
-        if unknown:
-            raise serializers.ValidationError(unknown)  # type: ignore[arg-type]  # by list index
-        return list(dict.fromkeys(ids))
-
     def validate(self, attrs: dict[str, Any]) -> BatchSettings:
         return BatchSettings(
             name=attrs["batchName"],
@@ -128,6 +144,37 @@ class CreateBatchSerializer(StrictSerializer):
             batch_type=attrs["batchType"],
             enable_dnc=attrs["enableDNC"],
         )
+
+
+class UpdateBatchSerializer(CreateBatchSerializer):
+    """Any of the fields of createBatch, none by default. Validated data has those given."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            field.required, field.default = False, serializers.empty
+        return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
+        """`phone_ids` (None: unchanged), and the other `changes` by field of the model."""
+        phone_ids = attrs.pop("callingNumbers", None)
+        changes = {_COLUMNS[name]: value for name, value in attrs.items() if name in _COLUMNS}
+        if hour := attrs.get("callingHour"):
+            changes |= {"calling_hour_start": hour.start, "calling_hour_end": hour.end}
+        if "allowed_days" in changes:
+            changes["allowed_days"] = sorted(changes["allowed_days"])
+        return {"phone_ids": phone_ids, "changes": changes}
+
+
+_COLUMNS = {
+    "batchName": "name",
+    "retry": "retry",
+    "delay": "delay",
+    "timezone": "timezone",
+    "allowedDays": "allowed_days",
+    "batchType": "batch_type",
+    "enableDNC": "enable_dnc",
+}
 
 
 class BatchListQuery(PageQuery):
@@ -168,3 +215,72 @@ class BatchSummarySerializer(serializers.ModelSerializer[CallBatch]):
 class BatchListSerializer(serializers.Serializer[Any]):
     batches = BatchSummarySerializer(many=True)
     pagination = PaginationSerializer()
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "null"},
+            {
+                "type": "object",
+                "properties": {"start": {"type": "string"}, "end": {"type": "string"}},
+                "required": ["start", "end"],
+            },
+        ]
+    }
+)
+class CallingHourField(serializers.Field[Any, Any, Any, Any]):
+    """The calling hours of a batch as they were given; null: all day."""
+
+    def to_representation(self, batch: CallBatch) -> dict[str, str] | None:
+        if batch.calling_hour_start is None or batch.calling_hour_end is None:
+            return None
+        minutes = {"start": batch.calling_hour_start, "end": batch.calling_hour_end}
+        return {name: f"{value // 60:02}:{value % 60:02}" for name, value in minutes.items()}
+
+
+class BatchSerializer(serializers.ModelSerializer[CallBatch]):
+    """A batch with its settings; it must have its rotation at hand."""
+
+    _id = ObjectIdApiField(source="id")
+    batchName = serializers.CharField(source="name")
+    queue_status = serializers.ChoiceField(BatchStatus.choices, source="status")
+    statusReason = serializers.SerializerMethodField()
+    callingNumbers = serializers.SerializerMethodField()
+    callingHour = CallingHourField(source="*")
+    allowedDays = serializers.ListField(child=serializers.IntegerField(), source="allowed_days")
+    batchType = serializers.ChoiceField(BatchType.choices, source="batch_type")
+    enableDNC = serializers.BooleanField(source="enable_dnc")
+    createdAt = UtcDateTimeField(source="created_at")
+    updatedAt = UtcDateTimeField(source="updated_at")
+
+    class Meta:
+        model = CallBatch
+        fields = [
+            "_id",
+            "batchName",
+            "queue_status",
+            "statusReason",
+            "callingNumbers",
+            "retry",
+            "delay",
+            "timezone",
+            "callingHour",
+            "allowedDays",
+            "batchType",
+            "enableDNC",
+            "createdAt",
+            "updatedAt",
+        ]
+
+    def get_statusReason(self, batch: CallBatch) -> str | None:
+        return batch.status_reason or None
+
+    @extend_schema_field({"type": "array", "items": OBJECT_ID_SCHEMA})
+    def get_callingNumbers(self, batch: CallBatch) -> list[str]:
+        return list(batch.rotation.order_by("position").values_list("phone_id", flat=True))
+
+
+class SuccessSerializer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    message = serializers.CharField()

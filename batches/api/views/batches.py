@@ -7,7 +7,10 @@ from batches.api.examples import batches as examples
 from batches.api.serializers.batches import (
     BatchListQuery,
     BatchListSerializer,
+    BatchSerializer,
     CreateBatchSerializer,
+    SuccessSerializer,
+    UpdateBatchSerializer,
 )
 from batches.models import CallBatch
 from batches.services import batches as services
@@ -48,6 +51,51 @@ class CallBatchViewSet(ApiViewSet):
             now=timezone.now(),
         )
         return self.answer(batch.id)
+
+    @endpoint(
+        Access.WRITE,
+        message="Batch updated successfully",
+        body=UpdateBatchSerializer,
+        result=BatchSerializer,
+        operation="updateBatch",
+        tags=TAGS,
+        summary="Update a batch",
+        description=(
+            "Any field of createBatch, in any state of the batch; calls made from now on follow."
+        ),
+    )
+    def update(self, request: Request, batchId: str) -> Response:
+        batch_id = self.path_id("batchId")
+        body = self.valid_body()
+        batch = services.update_batch(
+            workspace_id=self.caller.workspace_id,
+            batch_id=batch_id,
+            changes=body["changes"],
+            phone_ids=body["phone_ids"],
+            actor=self.caller.actor,
+            now=timezone.now(),
+        )
+        return self.answer(BatchSerializer(batch).data)
+
+    @endpoint(
+        Access.STEER,
+        message="Batch deleted",
+        result=SuccessSerializer,
+        bare=True,
+        operation="deleteBatch",
+        tags=TAGS,
+        summary="Delete a batch",
+        description="Stops dialing first. The batch is gone from every list; the second time: 404.",
+    )
+    def destroy(self, request: Request, batchId: str) -> Response:
+        batch_id = self.path_id("batchId")
+        services.delete_batch(
+            workspace_id=self.caller.workspace_id,
+            batch_id=batch_id,
+            actor=self.caller.actor,
+            now=timezone.now(),
+        )
+        return self.answer({"success": True, "message": "Batch deleted"})
 
     @endpoint(
         Access.READ,

@@ -1,0 +1,83 @@
+"""What every file goes through: read → normalise → validate → stage. Its importer loads it then."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO
+
+from batches.imports.capacity import import_slot
+from batches.imports.reading import Cell, FileRefused, Sheet, open_sheet
+from batches.imports.staging import StagingTable
+from batches.imports.tracking import Clock, ImportTracker, RowRefused
+from batches.models import ImportKind
+from workspaces.errors import field_error
+
+BLOCK = 5000  # rows staged, and told to the watchers of the import, at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFile:
+    """A file as it was sent, on whose behalf, and whether to store what is in it."""
+
+    content: IO[bytes]
+    name: str
+    user_id: str
+    dry_run: bool
+
+
+@contextmanager
+def tracked_import(
+    kind: ImportKind, *, workspace_id: str, file: SentFile, clock: Clock
+) -> Iterator[tuple[Sheet, ImportTracker]]:
+    """Open a file and its `Import` row, which tells the end whatever that is.
+
+    A FileRefused in the block becomes a ValidationError on `file`. Raises ImportsBusy.
+    """
+    with import_slot():
+        try:
+            sheet = open_sheet(file.content, file.name)
+        except FileRefused as refused:
+            raise field_error("file", refused.message, refused.code) from refused
+        tracker = ImportTracker(
+            workspace_id=workspace_id,
+            user_id=file.user_id,
+            kind=kind,
+            source=sheet.source,
+            file_name=file.name,
+            header=sheet.header,
+            dry_run=file.dry_run,
+            clock=clock,
+        )
+        try:
+            yield sheet, tracker
+        except FileRefused as refused:
+            tracker.refuse_file(refused.code, refused.message)
+            raise field_error("file", refused.message, refused.code) from refused
+        except Exception:
+            tracker.fail()
+            raise
+
+
+def stage_rows(
+    sheet: Sheet,
+    tracker: ImportTracker,
+    table: StagingTable,
+    line_of: Callable[[int, list[Cell]], bytes],
+) -> int:
+    """Stage the rows for which `line_of` has a line, note those for which it raises RowRefused.
+
+    Returns how many are valid. Raises FileRefused.
+    """
+    valid, rows = 0, sheet.rows()
+    while block := list(islice(rows, BLOCK)):
+        lines = []
+        for number, cells in block:
+            try:
+                lines.append(line_of(number, cells))
+            except RowRefused as refused:
+                tracker.refuse(number, cells, refused.errors)
+        table.copy(lines)
+        valid += len(lines)
+        tracker.advance(len(block), sheet.progress())
+    return valid

@@ -1,0 +1,183 @@
+"""One contact at a time: normalised and checked, or what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from batches.imports.reading import FileRefused
+from batches.imports.tracking import RowError, RowRefused
+from calling.numbers import NumberRefused, normalise
+from calling.variables import VariableSchema
+from workspaces.timezones import timezone_names
+
+NUMBER, TIMEZONE = "phoneNumber", "timezone"
+RESERVED_NAMES = frozenset(
+    {"_id", "phoneLogs", "callStatus", "createdAt", "updatedAt", "waitingFor"}
+)
+LONGEST_NAME = 64  # characters
+LARGEST_RECORD = 16 * 1024  # bytes of JSON
+DEEPEST_RECORD = 100  # levels; orjson, which writes the answers around them, ends at 254
+
+
+class Contact(NamedTuple):
+    """A valid contact. `variables` is JSON."""
+
+    phone_number: str
+    variables: bytes
+    timezone: str
+
+
+class ContactChecker:
+    """What a contact of one batch has to satisfy. `names` collects its variables, as they came."""
+
+    def __init__(self, schema: VariableSchema, countries: frozenset[str]) -> None:
+        self.schema = schema
+        self.countries = countries
+        self.names: dict[str, None] = {}
+
+    def check(self, values: Any) -> Contact:
+        """The contact of a JSON object. Raises RowRefused with everything that is wrong."""
+        if type(values) is not dict:
+            raise RowRefused([_error("", "invalid", "Must be a JSON object.")])
+        variables = {
+            name: value for name, value in values.items() if name not in (NUMBER, TIMEZONE)
+        }
+        has_new_names = not variables.keys() <= self.names.keys()
+        errors = list(self._name_errors(variables)) if has_new_names else []
+        number, timezone = "", values.get(TIMEZONE, "")
+        try:
+            number = self._number(values.get(NUMBER))
+        except NumberRefused as error:
+            errors.append(_error(NUMBER, error.code, error.message))
+        if not _is_timezone(timezone):
+            errors.append(_error(TIMEZONE, "unknown_timezone", "Must be an IANA time zone name."))
+        if not self.schema.accepts(variables):
+            errors += [_error(*problem) for problem in self.schema.problems(variables)]
+        encoded = b""
+        try:
+            encoded = _encoded(variables)
+        except _Unstorable as problem:
+            errors.append(_error("", *problem.args))
+        if errors:
+            raise RowRefused(errors)
+        if has_new_names:
+            self.names.update(dict.fromkeys(variables))
+        return Contact(number, encoded, timezone)
+
+    def forget_names_after(self, count: int) -> None:
+        """Of contacts that will not be stored: keep the first so many of `names`."""
+        for name in list(self.names)[count:]:
+            del self.names[name]
+
+    def _number(self, value: Any) -> str:
+        if value is None:
+            raise NumberRefused("required", "This field is required.")
+        if type(value) is not str:
+            raise NumberRefused("invalid", "Must be a string.")
+        return normalise(value, self.countries)
+
+    @staticmethod
+    def _name_errors(variables: Mapping[str, Any]) -> Any:
+        for name in variables:
+            if problem := name_problem(name):
+                yield _error(name[:LONGEST_NAME], *problem)
+
+
+class _Unstorable(Exception):
+    """Arguments: code and message."""
+
+
+def _encoded(variables: dict[str, Any]) -> bytes:
+    """The variables as JSON. Raises _Unstorable."""
+    try:
+        encoded = orjson.dumps(variables)
+        # Most have no lists or objects at all, and counting brackets costs next to nothing.
+        too_deep = encoded.count(b"[") + encoded.count(b"{") > DEEPEST_RECORD and (
+            _depth(variables) > DEEPEST_RECORD
+        )
+    except TypeError:  # orjson's own limit: nothing else comes out of JSON and cannot go in
+        too_deep = True
+    if too_deep:
+        message = f"The record has lists or objects over {DEEPEST_RECORD} levels deep."
+        raise _Unstorable("too_deep", message)
+    if len(encoded) > LARGEST_RECORD:
+        raise _Unstorable("too_large", f"The record is over {LARGEST_RECORD // 1024} KB of JSON.")
+    return encoded
+
+
+def _depth(value: Any) -> int:
+    """How many lists and objects stand inside of each other."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        level = [
+            inner for item in level for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
+
+
+def _is_timezone(value: Any) -> bool:
+    """Empty stands for none."""
+    return isinstance(value, str) and (value == "" or value in timezone_names())
+
+
+def name_problem(name: str) -> tuple[str, str] | None:
+    """Code and message of what is wrong with a variable's name; None when nothing is."""
+    if name in RESERVED_NAMES:
+        return "reserved_name", "This name is reserved."
+    if not 1 <= len(name) <= LONGEST_NAME:
+        return "invalid_name", f"A variable's name has 1 to {LONGEST_NAME} characters."
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class FileColumns:
+    """Where a file's columns go: the header, checked once."""
+
+    names: list[str]
+    readers: dict[str, Any]  # columns whose cells are read as something else than what they are
+
+    @classmethod
+    def of(cls, header: list[str], schema: VariableSchema) -> "FileColumns":
+        """Raises FileRefused for a missing or impossible column."""
+        if NUMBER not in header:
+            raise FileRefused("missing_column", f"There is no column {NUMBER}.")
+        for name in header:
+            if name and (problem := name_problem(name)):
+                raise FileRefused(problem[0], f"Column {name[:LONGEST_NAME]}: {problem[1]}")
+        if missing := schema.required.difference(header):
+            names = ", ".join(sorted(missing))
+            raise FileRefused("missing_column", f"The agent requires the columns: {names}.")
+        readers = {name: schema.types[name].read for name in header if name in schema.types}
+        return cls(header, {**readers, NUMBER: _as_text, TIMEZONE: _as_text})
+
+    def values(self, cells: list[Any]) -> dict[str, Any]:
+        """A row as an object; empty cells are left out. Raises RowRefused for a nameless cell."""
+        names = self.names
+        if len(cells) > len(names) or "" in names:
+            self._refuse_nameless(cells)
+        values = {name: cell for name, cell in zip(names, cells, strict=False) if cell != ""}
+        for name, read in self.readers.items():
+            if name in values:
+                values[name] = read(values[name])
+        return values
+
+    def _refuse_nameless(self, cells: list[Any]) -> None:
+        names = [*self.names, *[""] * (len(cells) - len(self.names))]
+        errors = [
+            _error(f"column {number}", "column_without_name", "The column has no name.")
+            for number, (name, cell) in enumerate(zip(names, cells, strict=False), start=1)
+            if not name and cell != ""
+        ]
+        if errors:
+            raise RowRefused(errors)
+
+
+def _as_text(cell: Any) -> str:
+    return cell if isinstance(cell, str) else str(cell)
+
+
+def _error(field: str, code: str, message: str) -> RowError:
+    return {"field": field, "code": code, "message": message}

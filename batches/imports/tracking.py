@@ -1,0 +1,129 @@
+"""The `Import` row of a file while it is read: progress, counts, and the rows that were refused.
+
+Everything here is written outside of the import's own transaction, so that progress can be watched and
+the refused rows are there although nothing else was stored.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+import orjson
+
+from batches.models import Import, ImportErrorRow, ImportKind, ImportStatus
+from workspaces.ids import new_object_id
+from workspaces.sql import copy_cell, copy_rows, insert_rows
+
+MOST_LISTED = 1000  # refused rows in an answer; ImportErrorRow has all of them
+_MOST_KEPT = 100  # of those, in the Import row itself
+_MOST_OF_A_ROW = 20
+_FLUSH_EVERY = 1000
+
+Clock = Callable[[], datetime]
+
+
+class RowError(TypedDict):
+    field: str
+    code: str
+    message: str
+
+
+class RowRefused(Exception):
+    """`errors`: what is wrong with a row or record, as far as one wants to read it."""
+
+    def __init__(self, errors: list[RowError]) -> None:
+        super().__init__()
+        self.errors = errors[:_MOST_OF_A_ROW]
+
+
+class RefusedRow(TypedDict):
+    row: int
+    errors: list[RowError]
+
+
+class ImportTracker:
+    """Made when a file's header has been read; `finish` or `fail` ends it."""
+
+    def __init__(
+        self,
+        *,
+        workspace_id: str,
+        user_id: str,
+        kind: ImportKind,
+        source: str,
+        file_name: str,
+        header: Sequence[str],
+        dry_run: bool,
+        clock: Clock,
+    ) -> None:
+        now = clock()
+        self.clock = clock
+        self.refused: list[RefusedRow] = []  # the first MOST_LISTED
+        self.record = Import(
+            workspace_id=workspace_id,
+            created_by_id=user_id,
+            kind=kind,
+            source=source,
+            file_name=file_name[:255],
+            header=list(header),
+            dry_run=dry_run,
+            created_at=now,
+            updated_at=now,
+        )
+        self._unwritten: list[bytes] = []
+        insert_rows(self.record)
+
+    def refuse(self, row: int, cells: Sequence[Any], errors: list[RowError]) -> None:
+        """Note a row that cannot be stored."""
+        self.record.rows_invalid += 1
+        if len(self.refused) < MOST_LISTED:
+            self.refused.append({"row": row, "errors": errors})
+        line = [
+            b"\\\\x" + new_object_id().encode(),
+            b"\\\\x" + self.record.workspace_id.encode(),
+            b"\\\\x" + self.record.id.encode(),
+            str(row).encode(),
+            copy_cell(orjson.dumps(cells)),
+            copy_cell(orjson.dumps(errors)),
+        ]
+        self._unwritten.append(b"\t".join(line) + b"\n")
+
+    def advance(self, rows: int, progress: int) -> None:
+        """Another block of rows was read; `progress` is per cent of the file."""
+        self.record.rows_read += rows
+        self.record.progress = progress
+        self._save("rows_read", "rows_invalid", "progress")
+        if len(self._unwritten) >= _FLUSH_EVERY:
+            self._write_refused()
+
+    def finish(self, status: ImportStatus, **counts: Any) -> None:
+        """The end; `counts` are further fields of `Import`."""
+        self._write_refused()
+        self.record.status = status
+        self.record.progress = 100
+        self.record.errors = self.refused[:_MOST_KEPT]
+        for name, value in counts.items():
+            setattr(self.record, name, value)
+        self._save("status", "progress", "errors", "rows_read", "rows_invalid", *counts)
+
+    def refuse_file(self, code: str, message: str) -> None:
+        """The end: the file as a whole is at fault, which is told as its row 0."""
+        error: RowError = {"field": "file", "code": code, "message": message}
+        self.refused.insert(0, {"row": 0, "errors": [error]})
+        self.finish(ImportStatus.REFUSED)
+
+    def fail(self) -> None:
+        """The end by an error of ours: as far as it came, nothing stored."""
+        self.record.status = ImportStatus.FAILED
+        self._save("status")
+
+    def _save(self, *fields: str) -> None:
+        self.record.updated_at = self.clock()
+        self.record.save(update_fields=[*fields, "updated_at"])
+
+    def _write_refused(self) -> None:
+        columns = ["id", "workspace_id", "import_id", "row", "cells", "errors"]
+        if self._unwritten:
+            with copy_rows(ImportErrorRow._meta.db_table, columns) as write:
+                write(b"".join(self._unwritten))
+        self._unwritten = []

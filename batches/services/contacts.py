@@ -1,0 +1,266 @@
+"""Contacts given as JSON: checked in chunks, loaded in one transaction."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404
+from rest_framework.exceptions import PermissionDenied
+
+from batches.imports.capacity import import_slot
+from batches.imports.loading import (
+    FEW,
+    FINISHED,
+    Destination,
+    Loaded,
+    Staged,
+    staged_contacts,
+)
+from batches.imports.records import Contact, ContactChecker
+from batches.imports.tracking import RowError, RowRefused
+from batches.models import (
+    BatchStatus,
+    CallBatch,
+    CallStatus,
+    Import,
+    ImportKind,
+    ImportSource,
+    ImportStatus,
+)
+from batches.services.batches import locked_batch
+from batches.services.counters import change_counts
+from batches.services.sessions import (
+    activate,
+    has_call_to_make,
+    is_dialing_everything,
+    new_session,
+)
+from batches.services.variables import remember_variables
+from batches.states import move_batch
+from calling.models import Agent, PhoneNumber
+from calling.variables import VariableSchema
+from workspaces.callers import Actor
+from workspaces.models import Workspace
+from workspaces.services.audit import audit_event
+from workspaces.sql import insert_rows
+
+CHUNK = 1000
+_MOST_ERRORS = 100  # listed of a chunk, and kept of an import
+
+
+@dataclass(slots=True)
+class CheckedRecords:
+    """The contacts of the good chunks, and what is wrong with the others."""
+
+    contacts: list[Contact] = field(default_factory=list)
+    failed_chunks: list[dict[str, Any]] = field(default_factory=list)
+    invalid: int = 0
+    names: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedContacts:
+    """`call_ids`: one per stored record, in the order of the input."""
+
+    import_id: str
+    call_ids: list[str]
+    valid: int
+    failed_chunks: list[dict[str, Any]]
+
+
+def add_contacts(
+    *,
+    workspace_id: str,
+    batch_id: str,
+    user_id: str,
+    records: Sequence[Any],
+    field_name: str,
+    start: bool | None,
+    dry_run: bool,
+    actor: Actor,
+    now: datetime,
+) -> AddedContacts:
+    """Store the records of every chunk that is valid as a whole, new or in the place of older ones.
+
+    `start`: also start the batch; None leaves it to the workspace. Raises PermissionDenied (unknown
+    batch), Http404 (deleted batch; no agent behind its numbers), ImportsBusy.
+    """
+    batch = CallBatch.objects.for_workspace(workspace_id).filter(id=batch_id).first()
+    if batch is None:
+        raise PermissionDenied("There is no such batch in this workspace.")
+    if batch.deleted_at is not None:
+        raise Http404
+    workspace = Workspace.objects.get(id=workspace_id)
+    with import_slot() if len(records) > FEW else nullcontext():
+        checked = check_records(records, checker_of(workspace, batch), field_name)
+        record = _import_of(batch, user_id, records, checked, dry_run, now)
+        if dry_run or not checked.contacts:
+            insert_rows(record)
+            return AddedContacts(record.id, [], len(checked.contacts), checked.failed_chunks)
+        with staged_contacts(checked.contacts) as staged, transaction.atomic():
+            batch = locked_batch(workspace_id, batch_id)
+            loaded = place_contacts(
+                batch, staged, names=checked.names, session_id=None, user_id=user_id, now=now
+            )
+            wants_start = workspace.start_when_calls_added if start is None else start
+            session_id = _start(batch, user_id, now) if wants_start else None
+            record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
+            insert_rows(record, _event(batch, record, session_id, actor, now))
+    return AddedContacts(record.id, loaded.call_ids, len(checked.contacts), checked.failed_chunks)
+
+
+def checker_of(
+    workspace: Workspace, batch: CallBatch, phone_ids: Sequence[str] | None = None
+) -> ContactChecker:
+    """What the agents behind the batch's numbers, or behind these, ask of a contact.
+
+    Raises Http404 when there is no agent.
+    """
+    if phone_ids is None:
+        chosen = Agent.objects.filter(numbers__rotations__batch=batch)
+    else:
+        chosen = Agent.objects.for_workspace(workspace.id).filter(numbers__id__in=phone_ids)
+    agents = list(chosen.distinct())
+    if not agents:
+        raise Http404("There is no agent behind the numbers of this batch.")
+    countries = PhoneNumber.objects.called_countries(workspace)
+    return ContactChecker(VariableSchema(agents), countries)
+
+
+def check_records(
+    records: Sequence[Any], checker: ContactChecker, field_name: str
+) -> CheckedRecords:
+    """Check every record; a chunk with a bad one is left out as a whole."""
+    checked = CheckedRecords(names=checker.names)
+    for first in range(0, len(records), CHUNK):
+        contacts, errors, invalid = [], [], 0
+        known = len(checker.names)
+        for index, record in enumerate(records[first : first + CHUNK], start=first):
+            try:
+                contacts.append(checker.check(record))
+            except RowRefused as refused:
+                invalid += 1
+                errors += [_located(error, index, field_name) for error in refused.errors]
+        if invalid:
+            checker.forget_names_after(known)
+            checked.invalid += invalid
+            checked.failed_chunks.append(_failed_chunk(first // CHUNK + 1, errors))
+        else:
+            checked.contacts += contacts
+    return checked
+
+
+def place_contacts(
+    batch: CallBatch,
+    staged: Staged,
+    *,
+    names: dict[str, None],
+    session_id: str | None,
+    user_id: str,
+    now: datetime,
+) -> Loaded:
+    """Load staged contacts into a batch whose row the caller has locked, and count them.
+
+    They belong to the batch's present session unless another is named. A completed batch goes on.
+    """
+    loaded = staged.upsert(
+        Destination(
+            workspace_id=batch.workspace_id,
+            batch_id=batch.id,
+            session_id=session_id or batch.session_id,
+            user_id=user_id,
+            now=now,
+        )
+    )
+    again = {status: number for status, number in loaded.old_statuses.items() if status in FINISHED}
+    pending = loaded.added + sum(again.values())
+    change_counts(
+        workspace_id=batch.workspace_id,
+        batch_id=batch.id,
+        changes={
+            CallStatus.PENDING: pending,
+            **{status: -number for status, number in again.items()},
+        },
+    )
+    remember_variables(batch, names)
+    if batch.status == BatchStatus.COMPLETED and pending:
+        move_batch(batch, BatchStatus.ACTIVE, now=now)
+    else:
+        CallBatch.objects.filter(id=batch.id).update(updated_at=now)
+    return loaded
+
+
+def _start(batch: CallBatch, user_id: str, now: datetime) -> str | None:
+    """Start a locked batch that has a call to make and does not dial everything already.
+
+    Returns the id of the new session.
+    """
+    if is_dialing_everything(batch) or not has_call_to_make(batch):
+        return None
+    session = new_session(batch, user_id=user_id, now=now)
+    activate(batch, session, now=now)
+    return session.id
+
+
+def _located(error: RowError, index: int, field_name: str) -> dict[str, Any]:
+    place = f"{field_name}[{index}]"
+    return {"index": index, **error, "field": f"{place}.{error['field']}".rstrip(".")}
+
+
+def _failed_chunk(number: int, errors: list[dict[str, Any]]) -> dict[str, Any]:
+    sentence = f"{errors[0]['field']}: {errors[0]['message']}"
+    if len(errors) > 1:
+        sentence += f" … and {len(errors) - 1} more"
+    return {"chunkNum": number, "error": sentence, "errors": errors[:_MOST_ERRORS]}
+
+
+def _import_of(
+    batch: CallBatch,
+    user_id: str,
+    records: Sequence[Any],
+    checked: CheckedRecords,
+    dry_run: bool,
+    now: datetime,
+) -> Import:
+    if dry_run:
+        status = ImportStatus.CHECKED
+    else:
+        status = ImportStatus.STORED if checked.contacts else ImportStatus.REFUSED
+    errors = [error for chunk in checked.failed_chunks for error in chunk["errors"]]
+    return Import(
+        workspace_id=batch.workspace_id,
+        created_by_id=user_id,
+        batch_id=batch.id,
+        kind=ImportKind.CONTACTS,
+        source=ImportSource.JSON,
+        dry_run=dry_run,
+        status=status,
+        progress=100,
+        rows_read=len(records),
+        rows_invalid=checked.invalid,
+        errors=errors[:_MOST_ERRORS],
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _event(
+    batch: CallBatch, record: Import, session_id: str | None, actor: Actor, now: datetime
+) -> Any:
+    return audit_event(
+        actor=actor,
+        action="batch.add_calls",
+        target=batch,
+        workspace_id=batch.workspace_id,
+        now=now,
+        changes={
+            "added": record.rows_added,
+            "updated": record.rows_updated,
+            "invalid": record.rows_invalid,
+            "import": record.id,
+            **({"session": session_id} if session_id else {}),
+        },
+    )

@@ -1,0 +1,218 @@
+"""Steering: what starts, stops, puts back and takes out. The dialing itself follows the status."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from batches.imports.capacity import import_slot
+from batches.imports.loading import FEW, Staged, staged_contacts
+from batches.models import BatchStatus, Call, CallBatch, CallEvent, CallStatus
+from batches.models.call import EventReason
+from batches.services.batches import locked_batch, record_batch_event, replace_rotation
+from batches.services.contacts import CheckedRecords, check_records, checker_of, place_contacts
+from batches.services.counters import count_moves
+from batches.services.sessions import (
+    activate,
+    complete_if_done,
+    has_call_to_make,
+    is_dialing_everything,
+    new_session,
+)
+from batches.states import CALL_MOVES, move_batch
+from workspaces.callers import Actor
+from workspaces.errors import field_error
+from workspaces.models import Workspace
+from workspaces.sql import insert_rows
+
+AT_A_TIME = 5000  # calls moved in one transaction
+RETRYABLE = (CallStatus.FAILED, CallStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a start asks for. `user_id` has asked; `records` are the only calls to dial now."""
+
+    user_id: str
+    phone_ids: Sequence[str] | None = None
+    records: Sequence[Any] | None = None
+    uuid: str = ""
+
+
+def start_batch(
+    *, workspace_id: str, batch: CallBatch, start: Start, actor: Actor, now: datetime
+) -> None:
+    """Make a batch active. One that dials everything already is changed only by numbers or records.
+
+    Raises Http404 (deleted meanwhile; no agent for the records), ValidationError (an invalid record:
+    nothing is started; `no_calls`), ImportsBusy.
+    """
+    if start.records is None:
+        with transaction.atomic():
+            _start(locked_batch(workspace_id, batch.id), start, actor, now)
+        return
+    with import_slot() if len(start.records) > FEW else nullcontext():
+        workspace = Workspace.objects.get(id=workspace_id)
+        checker = checker_of(workspace, batch, start.phone_ids)
+        checked = check_records(start.records, checker, "callData")
+        _refuse_invalid(checked)
+        with staged_contacts(checked.contacts) as staged, transaction.atomic():
+            _start(locked_batch(workspace_id, batch.id), start, actor, now, (staged, checked))
+
+
+def _start(
+    batch: CallBatch,
+    start: Start,
+    actor: Actor,
+    now: datetime,
+    given: tuple[Staged, CheckedRecords] | None = None,
+) -> None:
+    if start.phone_ids is not None:
+        replace_rotation(batch, start.phone_ids)
+    elif given is None and is_dialing_everything(batch):
+        return
+    only = given is not None
+    session = new_session(
+        batch, user_id=start.user_id, uuid=start.uuid, only_its_calls=only, now=now
+    )
+    added = 0
+    if given is not None:
+        staged, checked = given
+        loaded = place_contacts(
+            batch,
+            staged,
+            names=checked.names,
+            session_id=session.id,
+            user_id=start.user_id,
+            now=now,
+        )
+        added = len(set(loaded.call_ids))
+    if not has_call_to_make(batch):
+        raise field_error("batchId", "The batch has no call to make.", "no_calls")
+    activate(batch, session, now=now)
+    changes = {"session": session.id, "uuid": start.uuid, "callData": added}
+    if start.phone_ids is not None:
+        changes["numbers"] = list(start.phone_ids)
+    record_batch_event(batch, "batch.start", changes, actor, now)
+
+
+def _refuse_invalid(checked: CheckedRecords) -> None:
+    errors: dict[str, list[ErrorDetail]] = {}
+    for chunk in checked.failed_chunks:
+        for error in chunk["errors"]:
+            detail = ErrorDetail(error["message"], error["code"])
+            errors.setdefault(error["field"], []).append(detail)
+    if errors:
+        raise ValidationError(errors)
+
+
+def stop_batch(*, workspace_id: str, batch_id: str, actor: Actor, now: datetime) -> None:
+    """No new call starts; calls in flight finish. A batch that is not active stays as it is.
+
+    Raises Http404.
+    """
+    with transaction.atomic():
+        batch = locked_batch(workspace_id, batch_id)
+        if move_batch(batch, BatchStatus.STOPPED, now=now):
+            record_batch_event(batch, "batch.stop", {}, actor, now)
+
+
+def retry_calls(
+    *,
+    workspace_id: str,
+    batch_id: str,
+    statuses: Sequence[CallStatus],
+    actor: Actor,
+    now: datetime,
+) -> int:
+    """Put calls of these statuses back to pending, with a fresh count of attempts. Returns how many.
+
+    In several transactions, each of `AT_A_TIME` calls, so that nobody waits long for the batch; asked
+    again after an interruption it goes on. A completed batch becomes active. Raises Http404.
+    """
+    retried, moved = 0, AT_A_TIME
+    while moved == AT_A_TIME:
+        with transaction.atomic():
+            batch = locked_batch(workspace_id, batch_id)
+            # What fails again while this goes on has had its retry.
+            calls = batch.calls.filter(status__in=statuses, updated_at__lte=now)[:AT_A_TIME]
+            moved = len(
+                _move(batch, calls, CallStatus.PENDING, EventReason.RETRY_REQUESTED, actor, now)
+            )
+            retried += moved
+            if moved and batch.status == BatchStatus.COMPLETED:
+                move_batch(batch, BatchStatus.ACTIVE, now=now)
+            if moved < AT_A_TIME and retried:
+                record_batch_event(batch, "batch.retry_calls", {"calls": retried}, actor, now)
+    return retried
+
+
+def cancel_calls(
+    *,
+    workspace_id: str,
+    batch_id: str,
+    call_ids: Sequence[str] = (),
+    phone_numbers: Sequence[str] = (),
+    actor: Actor,
+    now: datetime,
+) -> list[str]:
+    """Take contacts out of a batch: those of them that are pending. Returns their ids.
+
+    An active batch whose last call this was is completed. Raises Http404.
+    """
+    with transaction.atomic():
+        batch = locked_batch(workspace_id, batch_id)
+        named = batch.calls.filter(Q(id__in=call_ids) | Q(phone_number__in=phone_numbers))
+        ids = _move(batch, named, CallStatus.CANCELLED, EventReason.CANCEL_REQUESTED, actor, now)
+        if ids:
+            complete_if_done(batch, now=now)
+            record_batch_event(batch, "batch.cancel_calls", {"calls": len(ids)}, actor, now)
+    return ids
+
+
+def _move(
+    batch: CallBatch,
+    calls: QuerySet[Call],
+    to: CallStatus,
+    reason: EventReason,
+    actor: Actor,
+    now: datetime,
+) -> list[str]:
+    """Move those of these calls that may go there; events and counters with them. Returns their ids."""
+    sources = [status for status, targets in CALL_MOVES.items() if to in targets]
+    movable = Call.objects.filter(id__in=calls.values("id"), status__in=sources)
+    locked = movable.order_by("phone_number").select_for_update(no_key=True)
+    old = dict(locked.values_list("id", "status"))
+    if not old:
+        return []
+    changes: dict[str, Any] = {"status": to, "updated_at": now}
+    if to == CallStatus.PENDING:
+        changes |= {"attempts_made": 0, "session": batch.session_id}
+    Call.objects.filter(id__in=old).update(**changes)
+    insert_rows(
+        *(
+            CallEvent(
+                workspace_id=batch.workspace_id,
+                call_id=call_id,
+                from_status=status,
+                to_status=to,
+                reason=reason,
+                user_id=actor.user_id,
+                created_at=now,
+            )
+            for call_id, status in old.items()
+        )
+    )
+    count_moves(
+        workspace_id=batch.workspace_id,
+        batch_id=batch.id,
+        moved_from=Counter(old.values()),
+        to=to,
+    )
+    return list(old)

@@ -1,0 +1,47 @@
+"""What makes a batch active: every start goes through here."""
+
+from datetime import datetime
+
+from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession
+from batches.services.counters import counts_of
+from batches.states import move_batch
+
+
+def new_session(
+    batch: CallBatch, *, user_id: str, uuid: str = "", only_its_calls: bool = False, now: datetime
+) -> DialingSession:
+    """The session of a start that is about to happen; stored, but not yet the batch's."""
+    return DialingSession.objects.create(
+        workspace_id=batch.workspace_id,
+        batch=batch,
+        started_by_id=user_id,
+        uuid=uuid,
+        only_its_calls=only_its_calls,
+        started_at=now,
+    )
+
+
+def activate(batch: CallBatch, session: DialingSession, *, now: datetime) -> None:
+    """Dial the batch under this session. The caller holds the lock of the batch's row."""
+    CallBatch.objects.filter(id=batch.id).update(session=session, updated_at=now)
+    batch.session = session
+    if batch.status != BatchStatus.ACTIVE:
+        move_batch(batch, BatchStatus.ACTIVE, now=now)
+
+
+def has_call_to_make(batch: CallBatch) -> bool:
+    """Whether a call is pending, or in progress: it may have to be tried again."""
+    counts = counts_of(batch.id)
+    return bool(counts[CallStatus.PENDING] + counts[CallStatus.IN_PROGRESS])
+
+
+def is_dialing_everything(batch: CallBatch) -> bool:
+    """Whether a plain start would change nothing."""
+    is_active = batch.status == BatchStatus.ACTIVE
+    return is_active and not (batch.session and batch.session.only_its_calls)
+
+
+def complete_if_done(batch: CallBatch, *, now: datetime) -> None:
+    """Complete an active batch whose last call has ended. The caller holds the lock of its row."""
+    if not has_call_to_make(batch):
+        move_batch(batch, BatchStatus.COMPLETED, now=now)

@@ -1,0 +1,38 @@
+"""The moves that a status may make, and the one way to make them: compare and set.
+
+Late, repeated and out-of-order requests find that there is nothing to compare with, and change nothing.
+"""
+
+from datetime import datetime
+
+from batches.models import BatchStatus, CallBatch, CallStatus, PauseReason
+
+BATCH_MOVES: dict[BatchStatus, frozenset[BatchStatus]] = {
+    BatchStatus.DRAFT: frozenset({BatchStatus.ACTIVE}),
+    BatchStatus.ACTIVE: frozenset({BatchStatus.STOPPED, BatchStatus.PAUSED, BatchStatus.COMPLETED}),
+    BatchStatus.STOPPED: frozenset({BatchStatus.ACTIVE}),
+    BatchStatus.PAUSED: frozenset({BatchStatus.ACTIVE}),
+    BatchStatus.COMPLETED: frozenset({BatchStatus.ACTIVE}),
+}
+CALL_MOVES: dict[CallStatus, frozenset[CallStatus]] = {
+    CallStatus.PENDING: frozenset({CallStatus.CANCELLED}),
+    # Added again, or put back by retry-calls.
+    CallStatus.COMPLETED: frozenset({CallStatus.PENDING}),
+    CallStatus.FAILED: frozenset({CallStatus.PENDING}),
+    CallStatus.SKIPPED: frozenset({CallStatus.PENDING}),
+    CallStatus.CANCELLED: frozenset({CallStatus.PENDING}),
+    CallStatus.UNKNOWN: frozenset({CallStatus.PENDING}),
+}
+
+
+def move_batch(
+    batch: CallBatch, to: BatchStatus, *, now: datetime, reason: PauseReason | None = None
+) -> bool:
+    """Move a living batch, if its status in the database may go there. Says whether it did."""
+    sources = [status for status, targets in BATCH_MOVES.items() if to in targets]
+    moved = CallBatch.objects.filter(id=batch.id, status__in=sources, deleted_at=None).update(
+        status=to, status_reason=reason or "", updated_at=now
+    )
+    if moved:
+        batch.status, batch.status_reason, batch.updated_at = to, reason or "", now
+    return bool(moved)
