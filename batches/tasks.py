@@ -1,0 +1,57 @@
+"""Background work of this app, run by the Procrastinate worker."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+from procrastinate.tasks import Task
+from procrastinate.types import JSONDict
+
+from batches.mails import leaders_of, send_import_summary, send_listing
+from batches.services.imports import delete_error_rows, fail_abandoned_imports
+
+# A living import moves every few thousand rows; the longest step is the load at its end.
+SILENT_IMPORTS_ARE_DEAD_AFTER = timedelta(minutes=15)
+KEEP_ERROR_ROWS = timedelta(days=30)
+
+# After 5 s, 25 s, 2 min, 10 min, 52 min and 4 h; then the job stays as failed, to be looked at.
+MAIL_RETRY = RetryStrategy(max_attempts=6, exponential_wait=5)
+
+
+@app.task(retry=MAIL_RETRY)
+def mail_listing(entry_id: str, user_id: str) -> bool:
+    """One admin or owner is told of one number on the do-not-call list."""
+    return send_listing(entry_id, user_id)
+
+
+@app.task(retry=MAIL_RETRY)
+def mail_import_summary(import_id: str, user_id: str) -> bool:
+    """One admin or owner is told of a file of numbers on the do-not-call list."""
+    return send_import_summary(import_id, user_id)
+
+
+def mail_leaders(task: Task[..., bool, ...], workspace_id: str, **ids: str) -> None:
+    """Queue this mail to each admin and owner, as part of the transaction at hand.
+
+    A job each, so that a mailbox which refuses its mail is tried again without the others.
+    """
+    users = leaders_of(workspace_id).values_list("user_id", flat=True)
+    jobs: list[JSONDict] = [{**ids, "user_id": user_id} for user_id in users]
+    if jobs:
+        task.batch_defer(*jobs)
+
+
+@app.periodic(cron="*/10 * * * *", periodic_id="close_abandoned_imports")
+@app.task(queueing_lock="close_abandoned_imports", pass_context=False)
+def close_abandoned_imports(timestamp: int) -> int:
+    """No import stays "running" after its process died. Returns how many were closed."""
+    now = timezone.now()
+    return fail_abandoned_imports(silent_since=now - SILENT_IMPORTS_ARE_DEAD_AFTER, now=now)
+
+
+@app.periodic(cron="37 3 * * *", periodic_id="clean_up_error_rows")
+@app.task(queueing_lock="clean_up_error_rows", pass_context=False)
+def clean_up_error_rows(timestamp: int) -> int:
+    """Nightly: refused rows of imports older than a month. Returns how many went."""
+    return delete_error_rows(before=timezone.now() - KEEP_ERROR_ROWS)
