@@ -1,13 +1,14 @@
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Count, JSONField, Q
+from django.db.models import Count, JSONField, Q, TextField
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
 
+from batches.selection import CallSelection, number_contains
 from workspaces.querysets import WorkspaceQuerySet
 
 if TYPE_CHECKING:
     from batches.models import Call, CallBatch, DoNotCallEntry  # noqa: F401 (type parameters)
-
 
 # Sums over a batch's slots (see batches.models.CallCounter).
 _COUNTS = """(
@@ -49,7 +50,16 @@ class CallBatchQuerySet(WorkspaceQuerySet["CallBatch"]):
 
 
 class CallQuerySet(WorkspaceQuerySet["Call"]):
-    pass
+    def of_living_batches(self) -> Self:
+        return self.filter(batch__deleted_at=None)
+
+    def selected(self, selection: CallSelection) -> Self:
+        return self.filter(*selection.conditions())
+
+    def with_variables_json(self) -> Self:
+        """`variables_json`, the text, in the place of `variables` (see batches.variables)."""
+        as_text = Cast("variables", TextField())
+        return self.defer("variables").annotate(variables_json=as_text)
 
 
 class DoNotCallQuerySet(WorkspaceQuerySet["DoNotCallEntry"]):
@@ -58,3 +68,12 @@ class DoNotCallQuerySet(WorkspaceQuerySet["DoNotCallEntry"]):
 
     def newest_first(self) -> Self:
         return self.order_by("-created_at", "-id")
+
+    def search(self, text: str) -> Self:
+        """Number, type or request UUID contain the text; its `%` and `_` are letters.
+
+        A number is found as it is written anywhere: `+1 (212) 555-1234` finds +12125551234.
+        """
+        return self.filter(
+            Q(type__icontains=text) | Q(request_uuid__icontains=text) | number_contains(text)
+        )

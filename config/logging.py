@@ -1,5 +1,6 @@
 """Structured logs, one event a line, to standard output."""
 
+import re
 import sys
 from typing import Any
 
@@ -14,6 +15,16 @@ def redact(logger: object, method: str, line: Any) -> str:
     """No credential leaves in a log, whoever put it into the line (an exception, a library)."""
     return CREDENTIAL_IN_TEXT.sub(r"\1_[redacted]", line)
 
+
+def without_row_values(logger: object, method: str, event: EventDict) -> EventDict:
+    """PostgreSQL's DETAIL quotes the row that it refused: somebody's number, a contact's data."""
+    for name in ("exception", "error", "event"):
+        if "DETAIL:" in (text := str(event.get(name, ""))):
+            event[name] = _detail.sub("DETAIL: [redacted]", text)
+    return event
+
+
+_detail = re.compile(r"DETAIL:.*?(?=\n\n|\Z)", re.DOTALL)
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -44,7 +55,12 @@ def configure_logging(*, as_json: bool, level: str) -> dict[str, Any]:
     renderer: Processor = (
         structlog.processors.JSONRenderer(serializer=_to_json) if as_json else _console()
     )
-    rendering: list[Processor] = [structlog.processors.format_exc_info, renderer, redact]
+    rendering: list[Processor] = [
+        structlog.processors.format_exc_info,
+        without_row_values,
+        renderer,
+        redact,
+    ]
     structlog.configure(
         processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -66,6 +66,9 @@ class Api:
     ) -> Any:
         """A `str` or `bytes` body is sent as it is, one with a file in it as a form, else as JSON."""
         if isinstance(body, dict) and any(isinstance(value, File) for value in body.values()):
+            for file in body.values():
+                if isinstance(file, File):
+                    file.seek(0)  # it may have been sent before
             form = encode_multipart(BOUNDARY, body)
             return self._client.generic(
                 method, path, form, MULTIPART_CONTENT, headers=headers or {}

@@ -10,16 +10,20 @@ from factory.django import DjangoModelFactory
 
 from batches.models import (
     BatchNumber,
+    BatchVariable,
     Call,
     CallAttempt,
     CallBatch,
+    CallEvent,
+    DialingSession,
     DoNotCallEntry,
     Import,
+    ImportErrorRow,
     ImportKind,
     ImportSource,
 )
 from batches.services.counters import PICKED, change_counts
-from calling.models import Agent, Carrier, ConnectionType, PhoneNumber
+from calling.models import Agent, Carrier, CarrierAccount, ConnectionType, PhoneNumber
 from workspaces.callers import Role, Scope
 from workspaces.credentials import mint
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
@@ -109,6 +113,17 @@ class AgentFactory(DjangoModelFactory):
         model = Agent
 
 
+class CarrierAccountFactory(DjangoModelFactory):
+    workspace = factory.SubFactory(WorkspaceFactory)
+    carrier = Carrier.SIMULATOR
+    digest = factory.Sequence(lambda number: number.to_bytes(32))
+    credentials = {"accSId": "account", "authToken": "token"}
+    created_at = updated_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = CarrierAccount
+
+
 class PhoneNumberFactory(DjangoModelFactory):
     workspace = factory.SubFactory(WorkspaceFactory)
     number = factory.Sequence(lambda number: f"+1212{5550000 + number}")
@@ -150,6 +165,24 @@ class BatchNumberFactory(DjangoModelFactory):
         model = BatchNumber
 
 
+class BatchVariableFactory(DjangoModelFactory):
+    batch = factory.SubFactory(CallBatchFactory)
+    workspace = factory.SelfAttribute("batch.workspace")
+
+    class Meta:
+        model = BatchVariable
+
+
+class DialingSessionFactory(DjangoModelFactory):
+    batch = factory.SubFactory(CallBatchFactory)
+    workspace = factory.SelfAttribute("batch.workspace")
+    started_by = factory.SelfAttribute("batch.created_by")
+    started_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = DialingSession
+
+
 class CallFactory(DjangoModelFactory):
     """A call that is counted, as every real one is."""
 
@@ -184,6 +217,15 @@ class CallAttemptFactory(DjangoModelFactory):
         model = CallAttempt
 
 
+class CallEventFactory(DjangoModelFactory):
+    call = factory.SubFactory(CallFactory)
+    workspace = factory.SelfAttribute("call.workspace")
+    created_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = CallEvent
+
+
 class DoNotCallEntryFactory(DjangoModelFactory):
     workspace = factory.SubFactory(WorkspaceFactory)
     phone_number = factory.Sequence(lambda number: f"+1617{5550000 + number}")
@@ -202,3 +244,11 @@ class ImportFactory(DjangoModelFactory):
 
     class Meta:
         model = Import
+
+
+class ImportErrorRowFactory(DjangoModelFactory):
+    source = factory.SubFactory(ImportFactory)
+    workspace = factory.SelfAttribute("source.workspace")
+
+    class Meta:
+        model = ImportErrorRow

@@ -4,6 +4,7 @@ A route is known here the day it is registered. What cannot be guessed is a live
 path parameter, or an example for a new kind of field: then the tests fail with the place to add it.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework import serializers
 
+from batches.api.serializers.batches import ClockTimeField
+from batches.api.serializers.contacts import ContactsField, JsonTextField
+from batches.models import BatchStatus, Call, CallStatus
+from calling.api.fields import PhoneNumberField
+from calling.api.serializers import ConnectionSerializer, LanguageField, VariableSerializer
 from tests import factories
 from tests.cast import Person
 from workspaces.api import fields
 from workspaces.api.base import ApiViewSet
 from workspaces.api.endpoint import Endpoint
+from workspaces.api.serializers import CountryField
 from workspaces.callers import Role
 
 _parameter = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -51,7 +59,7 @@ class Route:
     def names_things(self) -> bool:
         """Whether a request carries ids of things, in its path or in its body."""
         body = self.endpoint.body
-        kinds = body().fields.values() if body else []
+        kinds = sent_fields(body()).values() if body else []
         return bool(self.parameters or self.required_query) or any(
             isinstance(getattr(field, "child", field), fields.ObjectIdApiField) for field in kinds
         )
@@ -102,15 +110,45 @@ def _user_with_a_batch(person: Person) -> str:
 
 
 def _batch(person: Person) -> str:
-    return str(factories.CallBatchFactory(workspace=person.workspace, created_by=person.user).id)
+    """With a number, an agent behind it, and somebody to call."""
+    batch = factories.CallBatchFactory(workspace=person.workspace, created_by=person.user)
+    factories.BatchNumberFactory(batch=batch)
+    factories.CallFactory(batch=batch)
+    return str(batch.id)
+
+
+def _call(person: Person) -> str:
+    return str(Call.objects.get(batch_id=_batch(person)).id)
 
 
 def _phone(person: Person) -> str:
     return str(factories.PhoneNumberFactory(workspace=person.workspace, created_by=person.user).id)
 
 
+def _agent(person: Person) -> str:
+    return str(factories.AgentFactory(workspace=person.workspace, created_by=person.user).id)
+
+
 def _key(person: Person) -> str:
     return str(factories.ApiKeyFactory(workspace=person.workspace, created_by=person.user).id)
+
+
+def _listed_number(person: Person) -> str:
+    entry = factories.DoNotCallEntryFactory(workspace=person.workspace, created_by=person.user)
+    return str(entry.id)
+
+
+def _import(person: Person) -> str:
+    return str(factories.ImportFactory(workspace=person.workspace, created_by=person.user).id)
+
+
+def _file(field: Any, name: str, person: Person) -> SimpleUploadedFile:
+    return SimpleUploadedFile("numbers.csv", b"phoneNumber\n12125551234\n", "text/csv")
+
+
+def _as_json_text(id_: str) -> list[str]:
+    """A repeated field of a form, whose last value counts: the first shows which id is in its text."""
+    return [id_, json.dumps([id_])]
 
 
 def _colleague(person: Person) -> str:
@@ -118,13 +156,50 @@ def _colleague(person: Person) -> str:
     return str(membership.user_id)
 
 
+def _of_one_call(person: Person, status: CallStatus, batch_status: BatchStatus) -> Call:
+    batch = factories.CallBatchFactory(
+        workspace=person.workspace, created_by=person.user, status=batch_status
+    )
+    call: Call = factories.CallFactory.create(batch=batch, status=status)
+    return call
+
+
+def _stop(person: Person) -> dict[str, Any]:
+    call = _of_one_call(person, CallStatus.PENDING, BatchStatus.ACTIVE)
+    return {"batchId": call.batch_id, "userId": person.user.id}
+
+
+def _retry(person: Person) -> dict[str, Any]:
+    call = _of_one_call(person, CallStatus.FAILED, BatchStatus.STOPPED)
+    return {"batchId": call.batch_id}
+
+
+def _cancel(person: Person) -> dict[str, Any]:
+    call = _of_one_call(person, CallStatus.PENDING, BatchStatus.STOPPED)
+    return {"batchId": call.batch_id, "callIds": [call.id]}
+
+
+# Bodies whose parts belong together, for the request to do something.
+BODIES: dict[str, Callable[[Person], dict[str, Any]]] = {
+    "/api/call/stop-calling": _stop,
+    "/api/call/retry-calls": _retry,
+    "/api/call/cancel-calls": _cancel,
+}
+
+
 # Makes a live thing of the person's workspace, by the name of a path parameter or a field, or by
 # the path up to the parameter where a name alone does not tell.
 LIVE: dict[str, Callable[[Person], str]] = {
     "batchId": _batch,
+    "callId": _call,
     "phoneId": _phone,
     "userId": _user_with_a_batch,
     "callingNumbers": _phone,
+    "agentId": _agent,
+    "importId": _import,
+    "/api/agents/{id}": _agent,
+    "/api/call/batch-details/{id}": _batch,
+    "/api/dnc/delete/{id}": _listed_number,
     "/api/workspace/api-keys/{id}": _key,
     "/api/workspace/members/{id}": _colleague,
 }
@@ -150,12 +225,22 @@ def valid_body(route: Route, person: Person) -> Any:
     """What the declared serializer requires; all that it knows when it requires nothing."""
     if route.endpoint.body is None:
         return None
+    if route.template in BODIES:
+        return BODIES[route.template](person)
     return _example_of_serializer(route.endpoint.body(), person)
 
 
+def sent_fields(serializer: serializers.Serializer[Any]) -> Mapping[str, Any]:
+    """What an example of it has: the required fields, all when none is."""
+    chosen = getattr(serializer, "exactly_one_of", ())[:1]
+    required = {
+        name: field for name, field in serializer.fields.items() if field.required or name in chosen
+    }
+    return required or serializer.fields
+
+
 def _example_of_serializer(serializer: serializers.Serializer[Any], person: Person) -> Any:
-    required = {name: field for name, field in serializer.fields.items() if field.required}
-    chosen = required or serializer.fields
+    chosen = sent_fields(serializer)
     return {name: _example(field, name, person) for name, field in chosen.items()}
 
 
@@ -171,9 +256,21 @@ EXAMPLES: list[tuple[type, Callable[[Any, str, Person], Any]]] = [
     (fields.ObjectIdApiField, lambda field, name, person: _live(person, name)),
     (fields.TimezoneField, lambda field, name, person: "Asia/Tokyo"),
     (fields.StrictEmailField, lambda field, name, person: "somebody.new@example.com"),
+    (ContactsField, lambda field, name, person: [{"phoneNumber": "12125551234"}]),
+    (JsonTextField, lambda field, name, person: _as_json_text(_live(person, name))),
+    (ClockTimeField, lambda field, name, person: {"start": "09:00", "end": "17:00"}[name]),
+    (PhoneNumberField, lambda field, name, person: "12125551234"),
+    (LanguageField, lambda field, name, person: "en-US"),
+    (CountryField, lambda field, name, person: "US"),
+    (VariableSerializer, lambda field, name, person: {"key": "name", "type": "string"}),
+    (
+        ConnectionSerializer,
+        lambda field, name, person: {"type": "message", "message": "Hello."},
+    ),
     (fields.StrictCharField, lambda field, name, person: "A text"),
     (fields.StrictChoiceField, lambda field, name, person: list(field.choices)[-1]),
     (fields.StrictBooleanField, lambda field, name, person: True),
+    (fields.UploadedFileField, _file),
     (fields.StrictIntegerField, lambda field, name, person: field.min_value or 1),
     (fields.UtcDateTimeField, lambda field, name, person: "2999-12-31T00:00:00.000Z"),
     (

@@ -11,8 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from batches.models import CallBatch
-from calling.models import PhoneNumber
+from batches.models import Call, CallBatch, DoNotCallEntry, Import
+from calling.models import CarrierAccount, PhoneNumber
 from tests import factories
 from tests.cast import Api, Person, person
 from workspaces.models import AccessToken, ApiKey, AuditEvent, Membership, User, Workspace
@@ -28,23 +28,21 @@ def page(model: type[Model], name: str, *args: str) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
 
 
-@pytest.fixture
-def staff(db: None) -> Client:
-    user = factories.UserFactory.create(is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-    return client
-
-
 def fill(count: int, owner: Person) -> None:
     """So many rows of everything, each with its own workspace and user: the worst for an N+1."""
     for _ in range(count):
         somebody = person()
-        phone = factories.PhoneNumberFactory.create(workspace=somebody.workspace)
+        account = factories.CarrierAccountFactory.create(workspace=somebody.workspace)
+        phone = factories.PhoneNumberFactory.create(workspace=somebody.workspace, account=account)
         batch = factories.CallBatchFactory.create(
             workspace=somebody.workspace, created_by=somebody.user
         )
         factories.BatchNumberFactory.create(batch=batch, phone=phone)
+        factories.DoNotCallEntryFactory.create(
+            workspace=somebody.workspace, batch=batch, created_by=somebody.user
+        )
+        factories.CallAttemptFactory.create(call=factories.CallFactory.create(batch=batch))
+        factories.ImportFactory.create(workspace=somebody.workspace, created_by=somebody.user)
         body = {"batchName": "For the audit", "callingNumbers": [phone.id]}
         assert Api().post("/api/call/createBatch", body, somebody.with_key).status_code == 201
 
@@ -85,7 +83,10 @@ def test_nobody_but_staff_sees_a_page(owner: Person, model: type[Model]) -> None
     assert client.get(page(model, "changelist")).status_code == 302
 
 
-@pytest.mark.parametrize("model", [AccessToken, AuditEvent, CallBatch])
+@pytest.mark.parametrize(
+    "model",
+    [AccessToken, AuditEvent, Call, CallBatch, CarrierAccount, DoNotCallEntry, Import],
+)
 def test_what_the_api_owns_can_only_be_looked_at(
     staff: Client, owner: Person, model: type[Model]
 ) -> None:
@@ -189,7 +190,7 @@ def test_deleting_a_membership_ends_its_credentials_for_good(
 def test_every_write_leaves_an_audit_event_with_its_workspace(
     staff: Client, owner: Person, phone: PhoneNumber
 ) -> None:
-    edited = {"label": "Front desk", "is_active": "on"}
+    edited = {"label": "Front desk", "is_active": "on", "concurrency_limit": 0, "daily_cap": 0}
     assert staff.post(page(PhoneNumber, "change", phone.id), edited).status_code == 302
     new = {
         "workspace": owner.workspace.id,

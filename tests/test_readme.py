@@ -28,12 +28,19 @@ def answers(commands: str, folder: Path) -> list[dict[str, Any]]:
 
 def test_the_printed_commands_work(tmp_path: Path) -> None:
     readme = (PROJECT / "README.md").read_text()
-    block = re.search(r"<!-- run by tests/test_readme.py.*?```sh\n(.*?)```", readme, re.DOTALL)
-    assert block is not None
+    blocks = re.findall(r"<!-- run by tests/test_readme.py.*?```sh\n(.*?)```", readme, re.DOTALL)
     with RunningStack(tmp_path / ".data") as stack:
         stack.wait_ready()
         pasted = stack.output().partition("Create a batch:")[2].replace("List the batches:", "\n")
-        for commands in (block[1], pasted.replace("Stop with Ctrl-C.", "")):
-            created, listed = answers(commands, tmp_path)
-            assert (created["code"], listed["code"]) == (201, 200)
-            assert listed["data"]["batches"][0]["_id"] == created["data"]
+        created, listed = answers(pasted.replace("Stop with Ctrl-C.", ""), tmp_path)
+        assert (created["code"], listed["code"]) == (201, 200)
+        assert listed["data"]["batches"][0]["_id"] == created["data"]
+
+        created, listed, added, started, details = answers("".join(blocks), tmp_path)
+
+    assert [answer["code"] for answer in (created, listed, added, started, details)] == [
+        *(201, 200, 200, 200, 200)
+    ]
+    assert added["data"]["added"] == details["data"]["total"] == 2
+    assert details["data"]["batchId"] == started["data"]["batchId"] == created["data"]
+    assert details["data"]["batchStatus"] == "active"

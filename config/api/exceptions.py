@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 
 from config.api.envelope import TITLES
 from workspaces.api.responses import ApiResponse
-from workspaces.errors import WHOLE_BODY, flatten
+from workspaces.errors import WHOLE_BODY, PayloadTooLarge, flatten
 
 logger = structlog.get_logger(__name__)
 
@@ -26,10 +27,7 @@ _OUTAGE_CODES = ("08", "53300", "57P", "25006")
 
 def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER: every exception of every view, known or not."""
-    if isinstance(exception, Http404):
-        exception = exceptions.NotFound()
-    elif isinstance(exception, DjangoPermissionDenied):
-        exception = exceptions.PermissionDenied()
+    exception = _in_drfs_words(exception)
     if isinstance(exception, exceptions.ValidationError):
         return _invalid(exception)
     if isinstance(exception, exceptions.APIException):
@@ -45,6 +43,19 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     response = _error(500, internal_error_message(context["request"]))
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it again
     return response
+
+
+def _in_drfs_words(exception: Exception) -> Exception:
+    """Django's own exceptions as those of DRF that mean the same."""
+    if isinstance(exception, Http404):
+        return exceptions.NotFound()
+    if isinstance(exception, DjangoPermissionDenied):
+        return exceptions.PermissionDenied()
+    if isinstance(exception, RequestDataTooBig):
+        return PayloadTooLarge("A field of the form is too large.")
+    if isinstance(exception, SuspiciousOperation):  # more than anybody would send (Django's limits)
+        return exceptions.ParseError("The request has too many fields, or too many files.")
+    return exception
 
 
 def internal_error_message(request: Any) -> str:

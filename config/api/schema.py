@@ -37,7 +37,7 @@ _FIELD_ERROR: Schema = {
     },
     "required": ["field", "code", "message"],
 }
-ERROR_DATA: Schema = {
+_ERROR_DATA: Schema = {
     "oneOf": [
         {"type": "null"},
         {
@@ -134,7 +134,7 @@ class EndpointSchema(AutoSchema):
             name="Error",
             type=ResolvedComponent.SCHEMA,
             object="Error",
-            schema=_envelope(status=False, error_message={"minLength": 1}, data=ERROR_DATA),
+            schema=_envelope(status=False, error_message={"minLength": 1}, data=_ERROR_DATA),
         )
         self.registry.register_on_missing(component)
         return component
@@ -155,11 +155,15 @@ class EndpointSchema(AutoSchema):
         schema: Schema = super()._map_basic_serializer(serializer, direction)
         if getattr(serializer, "refuse_unknown", False):
             schema["additionalProperties"] = False
+        if names := getattr(serializer, "exactly_one_of", ()):
+            schema["oneOf"] = [{"required": [name]} for name in names]
         return schema
 
 
 def _answer(declared: Endpoint, code: int, data: Schema | None) -> Schema:
     succeeded = is_success(code)
+    if data and code >= HTTPStatus.BAD_REQUEST:  # besides what every error may have
+        data = {"anyOf": [*_ERROR_DATA["oneOf"], data]}
     schema = _envelope(
         status=succeeded,
         error_message={"const": ""} if succeeded else {"minLength": 1},

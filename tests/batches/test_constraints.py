@@ -6,8 +6,16 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
 
-from batches.models import BatchStatus, CallBatch, PauseReason
+from batches.models import (
+    BatchStatus,
+    BatchVariable,
+    CallBatch,
+    CallCounter,
+    ImportErrorRow,
+    PauseReason,
+)
 from tests import factories
 from workspaces.callers import Scope
 from workspaces.models import Membership, User
@@ -15,7 +23,13 @@ from workspaces.models import Membership, User
 Make = Callable[..., Any]
 batch: Make = factories.CallBatchFactory.create
 number: Make = factories.PhoneNumberFactory.create
+agent: Make = factories.AgentFactory.create
+account: Make = factories.CarrierAccountFactory.create
 key: Make = factories.ApiKeyFactory.create
+entry: Make = factories.DoNotCallEntryFactory.create
+call: Make = factories.CallFactory.create
+attempt: Make = factories.CallAttemptFactory.create
+import_: Make = factories.ImportFactory.create
 
 
 def user(**fields: Any) -> User:
@@ -38,6 +52,16 @@ def same_number_twice() -> None:
     number(workspace=first.workspace, number=first.number)
 
 
+def same_account_twice() -> None:
+    first = account()
+    account(workspace=first.workspace, digest=first.digest)
+
+
+def same_number_listed_twice() -> None:
+    first = entry()
+    entry(workspace=first.workspace, phone_number=first.phone_number)
+
+
 def same_public_id_twice(factory: Any) -> Callable[[], Any]:
     return lambda: factory.create(public_id=factory.create().public_id)
 
@@ -50,6 +74,41 @@ def same_position_twice() -> None:
 def same_phone_twice() -> None:
     first = factories.BatchNumberFactory.create()
     factories.BatchNumberFactory.create(batch=first.batch, phone=first.phone, position=1)
+
+
+def same_number_called_twice() -> None:
+    first = call()
+    call(batch=first.batch, phone_number=first.phone_number)
+
+
+def same_attempt_twice() -> None:
+    first = attempt()
+    attempt(call=first.call, request_uuid=first.request_uuid)
+
+
+def two_variables(*positions_and_names: tuple[int, str]) -> Callable[[], None]:
+    def write() -> None:
+        owner = batch()
+        for position, name in positions_and_names:
+            BatchVariable.objects.create(
+                workspace=owner.workspace, batch=owner, position=position, name=name
+            )
+
+    return write
+
+
+def same_slot_twice() -> None:
+    owner = batch()
+    for _ in range(2):
+        CallCounter.objects.create(workspace=owner.workspace, batch=owner, slot=3)
+
+
+def same_row_refused_twice() -> None:
+    source = import_()
+    for _ in range(2):
+        ImportErrorRow.objects.create(
+            workspace=source.workspace, source=source, row=2, cells=[], errors=[]
+        )
 
 
 REFUSED: dict[str, list[Callable[[], Any]]] = {
@@ -72,11 +131,19 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
         lambda: number(number="12125551234"),
         lambda: number(number="+02125551234"),
         lambda: number(number="+1212"),
-        lambda: number(number="+1212555123412345"),
         lambda: number(number="+1212555123x"),
         lambda: number(number="+1 2125551234"),
         lambda: number(number="+12125551234\n"),
         lambda: number(number=""),
+    ],
+    "agent_connection_known": [
+        lambda: agent(connection_type="pigeon"),
+        lambda: agent(connection_type=""),
+    ],
+    "carrieraccount_once": [same_account_twice],
+    "carrieraccount_carrier_known": [
+        lambda: account(carrier="pigeon"),
+        lambda: account(carrier="twilio"),
     ],
     "phonenumber_carrier_known": [lambda: number(carrier="pigeon"), lambda: number(carrier="")],
     "callbatch_retry_range": [lambda: batch(retry=11)],
@@ -106,6 +173,35 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     ],
     "batchnumber_position_once": [same_position_twice],
     "batchnumber_phone_once": [same_phone_twice],
+    "batchvariable_position_once": [two_variables((0, "name"), (0, "account"))],
+    "batchvariable_name_once": [two_variables((0, "name"), (1, "name"))],
+    "callcounter_slot_once": [same_slot_twice],
+    "call_number_once": [same_number_called_twice],
+    "call_number_e164": [
+        lambda: call(phone_number="12125551234"),
+        lambda: call(phone_number="+0125551234"),
+        lambda: call(phone_number="+1212555123x"),
+        lambda: call(phone_number="+12125551234\n"),
+        lambda: call(phone_number=""),
+    ],
+    "call_status_known": [lambda: call(status="lost"), lambda: call(status="in_progress")],
+    "callattempt_uuid_once": [same_attempt_twice],
+    "callattempt_status_known": [
+        lambda: attempt(status="lost"),
+        lambda: attempt(status="cancelled"),  # the carriers' word has one l
+    ],
+    "import_kind_known": [lambda: import_(kind="people"), lambda: import_(kind="")],
+    "import_source_known": [lambda: import_(source="pdf"), lambda: import_(source="")],
+    "import_status_known": [lambda: import_(status="lost"), lambda: import_(status="")],
+    "importerrorrow_once": [same_row_refused_twice],
+    "donotcallentry_number_once": [same_number_listed_twice],
+    "donotcallentry_number_e164": [
+        lambda: entry(phone_number="12125551234"),
+        lambda: entry(phone_number="+02125551234"),
+        lambda: entry(phone_number="+1 2125551234"),
+        lambda: entry(phone_number="+12125551234\n"),
+        lambda: entry(phone_number=""),
+    ],
 }
 REFUSALS = [(name, write) for name, writes in REFUSED.items() for write in writes]
 
@@ -177,3 +273,11 @@ def test_a_user_with_a_past_stays(db: None) -> None:
     created = batch()
     with pytest.raises(models.ProtectedError):
         created.created_by.delete()
+
+
+def test_a_number_may_be_listed_once_beside_any_number_of_tombstones(db: None) -> None:
+    gone = entry(deleted_at=timezone.now())
+    same = {"workspace": gone.workspace, "phone_number": gone.phone_number}
+    entry(**same, deleted_at=timezone.now())
+    entry(**same)
+    entry(phone_number=gone.phone_number)

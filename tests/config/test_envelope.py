@@ -261,7 +261,7 @@ def test_an_unforeseen_error_names_the_request_and_leaks_nothing(
     def fail(**_: Any) -> None:
         raise RuntimeError("the password of the database is hunter2")
 
-    monkeypatch.setattr("batches.services.create_batch", fail)
+    monkeypatch.setattr("batches.services.batches.create_batch", fail)
     body = {"batchName": "x", "callingNumbers": [phone.id]}
 
     response = api.post(CREATE, body, {**owner.with_key, "X-Request-Id": "trace-me"})

@@ -87,7 +87,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(**_: Any) -> None:
         raise error
 
-    monkeypatch.setattr("batches.services.create_batch", fail)
+    monkeypatch.setattr("batches.services.batches.create_batch", fail)
 
 
 def test_an_unforeseen_error_is_logged_once_with_its_trace(
@@ -159,6 +159,28 @@ def test_no_secret_is_logged_wherever_a_client_puts_it(
         assert text.rpartition("_")[2][:10].lower() not in output.lower()
     for password in (factories.PASSWORD, new_password):
         assert password not in output
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_the_database_refuses_is_not_quoted(
+    api: Api, owner: Person, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL's message has a DETAIL with all values of the row, also over several lines."""
+
+    def fail(**_: Any) -> None:
+        factories.CallFactory.create(
+            phone_number="+12125551234", variables={"note": "the\n\nsecret"}, status="nonsense"
+        )
+
+    monkeypatch.setattr("batches.services.batches.create_batch", fail)
+    number = factories.PhoneNumberFactory.create(workspace=owner.workspace)
+    body = {"batchName": "x", "callingNumbers": [number.id]}
+    checked(api.post(CREATE, body, owner.with_key), 500)
+    output = capsys.readouterr().out
+    assert "call_status_known" in output
+    assert "DETAIL: [redacted]" in output
+    assert "2125551234" not in output
+    assert "secret" not in output
 
 
 def test_the_redacted_text_still_says_which_kind_it_was() -> None:

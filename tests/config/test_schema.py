@@ -10,8 +10,10 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from tests import routes
 from tests.cast import Api
 from tests.envelope import checked
+from workspaces.api.endpoint import JSON, Endpoint
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -84,22 +86,34 @@ def test_missing_credentials_are_a_401_except_where_documented(document: Any) ->
         for name, one in operations(document).items()
         if one.get("security") and "401" not in one["responses"]
     }
-    assert without == {"POST /api/call/createBatch"}
+    assert without == {"POST /api/call/createBatch", "POST /api/call/addCallsToBatch"}
 
 
 def test_every_answer_is_the_envelope_in_its_order(document: Any) -> None:
-    for operation in operations(document).values():
+    endpoints = {str(route): route.endpoint for route in routes.routes()}
+    for name, operation in operations(document).items():
         for code, answer in operation["responses"].items():
-            schema = answer["content"]["application/json"]["schema"]
-            if "$ref" in schema:
-                schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-            keys = ["message", "status", "code", "errorMessage", "data"]
-            assert list(schema["properties"]) == schema["required"] == keys
-            assert schema["properties"]["status"]["const"] is (int(code) < 400)
             if code == "401":
                 assert "WWW-Authenticate" in answer["headers"]
             if code in ("429", "503"):
                 assert "Retry-After" in answer["headers"]
+            _check_envelope(document, endpoints[name], int(code), answer)
+
+
+def _check_envelope(document: Any, endpoint: Endpoint, code: int, answer: Any) -> None:
+    succeeded = code < 400
+    if succeeded and endpoint.media_type != JSON:
+        assert list(answer["content"]) == [endpoint.media_type]
+        return
+    if endpoint.bare and (succeeded or code == 422):
+        return
+    schema = answer["content"][JSON]["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    keys = ["message", "status", "code", "errorMessage", "data"]
+    expected = keys if endpoint.with_data or not succeeded else keys[:-1]
+    assert list(schema["properties"]) == schema["required"] == expected
+    assert schema["properties"]["status"]["const"] is (succeeded and code != 207)
 
 
 def test_every_operation_has_a_name_and_a_place_of_its_own(document: Any) -> None:
@@ -117,7 +131,8 @@ def test_bodies_refuse_unknown_fields_and_ids_have_their_pattern(document: Any) 
             if parameter["in"] == "path":
                 assert parameter["schema"]["pattern"] == "^[0-9a-f]{24}$"
         if "requestBody" in operation:
-            body = operation["requestBody"]["content"]["application/json"]["schema"]
+            [content] = operation["requestBody"]["content"].values()
+            body = content["schema"]
             schema = schemas[body["$ref"].rpartition("/")[2]]
             assert schema["additionalProperties"] is False
 
