@@ -21,7 +21,7 @@ from batches.imports.staging import StagingTable
 from batches.models import CallStatus
 from batches.models.call import EventReason
 from workspaces.ids import new_object_id
-from workspaces.sql import array_literal, copy_cell, fetch_all
+from workspaces.sql import array_literal, fetch_all
 
 FEW = 1000  # so many go as arrays: a temporary table costs more (2.3 ms against 0.7)
 FINISHED = [CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.SKIPPED, CallStatus.CANCELLED]
@@ -157,7 +157,7 @@ def line_of(contact: Contact, call_id: str) -> bytes:
     return b"\\\\x%b\t%b\t%b\t%b\n" % (
         call_id.encode(),
         contact.phone_number.encode(),
-        copy_cell(contact.variables),
+        contact.variables.replace(b"\\", b"\\\\"),  # the one thing in JSON that COPY would read
         contact.timezone.encode(),
     )
 

@@ -41,17 +41,16 @@ class ContactChecker:
         """The contact of a JSON object. Raises RowRefused with everything that is wrong."""
         if type(values) is not dict:
             raise RowRefused([_error("", "invalid", "Must be a JSON object.")])
-        variables = {
-            name: value for name, value in values.items() if name not in (NUMBER, TIMEZONE)
-        }
+        variables = values.copy()
+        raw_number, timezone = variables.pop(NUMBER, None), variables.pop(TIMEZONE, "")
         has_new_names = not variables.keys() <= self.names.keys()
         errors = list(self._name_errors(variables)) if has_new_names else []
-        number, timezone = "", values.get(TIMEZONE, "")
+        number = ""
         try:
-            number = self._number(values.get(NUMBER))
+            number = self._number(raw_number)
         except NumberRefused as error:
             errors.append(_error(NUMBER, error.code, error.message))
-        if not _is_timezone(timezone):
+        if timezone != "" and not _is_timezone(timezone):
             errors.append(_error(TIMEZONE, "unknown_timezone", "Must be an IANA time zone name."))
         if not self.schema.accepts(variables):
             errors += [_error(*problem) for problem in self.schema.problems(variables)]
@@ -93,10 +92,8 @@ def _encoded(variables: dict[str, Any]) -> bytes:
     """The variables as JSON. Raises _Unstorable."""
     try:
         encoded = orjson.dumps(variables)
-        # Most have no lists or objects at all, and counting brackets costs next to nothing.
-        too_deep = encoded.count(b"[") + encoded.count(b"{") > DEEPEST_RECORD and (
-            _depth(variables) > DEEPEST_RECORD
-        )
+        # So many levels have two brackets each; most records are shorter than that.
+        too_deep = len(encoded) > 2 * DEEPEST_RECORD and _depth(variables) > DEEPEST_RECORD
     except TypeError:  # orjson's own limit: nothing else comes out of JSON and cannot go in
         too_deep = True
     if too_deep:
@@ -119,8 +116,7 @@ def _depth(value: Any) -> int:
 
 
 def _is_timezone(value: Any) -> bool:
-    """Empty stands for none."""
-    return isinstance(value, str) and (value == "" or value in timezone_names())
+    return isinstance(value, str) and value in timezone_names()
 
 
 def name_problem(name: str) -> tuple[str, str] | None:
@@ -140,8 +136,8 @@ class FileColumns:
     readers: dict[str, Any]  # columns whose cells are read as something else than what they are
 
     @classmethod
-    def of(cls, header: list[str], schema: VariableSchema) -> "FileColumns":
-        """Raises FileRefused for a missing or impossible column."""
+    def of(cls, header: list[str], schema: VariableSchema, *, is_text: bool) -> "FileColumns":
+        """`is_text`: every cell is (CSV). Raises FileRefused for a missing or impossible column."""
         if NUMBER not in header:
             raise FileRefused("missing_column", f"There is no column {NUMBER}.")
         for name in header:
@@ -150,8 +146,15 @@ class FileColumns:
         if missing := schema.required.difference(header):
             names = ", ".join(sorted(missing))
             raise FileRefused("missing_column", f"The agent requires the columns: {names}.")
-        readers = {name: schema.types[name].read for name in header if name in schema.types}
-        return cls(header, {**readers, NUMBER: _as_text, TIMEZONE: _as_text})
+        declared = {name: schema.types[name] for name in header if name in schema.types}
+        readers = {
+            name: variable.read
+            for name, variable in declared.items()
+            if not (is_text and variable.is_text)
+        }
+        if not is_text:
+            readers |= {NUMBER: _as_text, TIMEZONE: _as_text}
+        return cls(header, readers)
 
     def values(self, cells: list[Any]) -> dict[str, Any]:
         """A row as an object; empty cells are left out. Raises RowRefused for a nameless cell."""

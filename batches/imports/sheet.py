@@ -1,8 +1,8 @@
 """A contacts file as rows, whatever its format."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 Cell: TypeAlias = str | int | float | bool
 LONGEST_ROW = 1_000_000  # characters
@@ -33,12 +33,13 @@ class Sheet:
     def __init__(
         self,
         source: str,
-        records: Iterable[Sequence[Cell]],
+        records: Iterable[list[Any]],
         *,
         max_rows: int,
         progress: Callable[[], int],
     ) -> None:
         self.source = source
+        self.is_text = source == "csv"  # so every cell is a str
         self.progress = progress  # per cent of the file read: 0 to 100
         self._records = enumerate(records, 1)
         self._max_rows = max_rows
@@ -51,9 +52,11 @@ class Sheet:
         """
         width = len(self.header)
         for number, record in self._records:
-            row = [_plain(cell) for cell in record]
-            if _is_empty(row):
-                continue
+            row = record
+            if not self.is_text or _may_be_special(record):
+                row = [_plain(cell) for cell in record]
+                if _is_empty(row):
+                    continue
             if number - self._first > self._max_rows:
                 raise too_many_rows(self._max_rows)
             while len(row) > width and row[-1] == "":
@@ -82,6 +85,18 @@ def _refuse_duplicates(names: list[str]) -> None:
         if name in seen:
             raise FileRefused("duplicate_column", f"Two columns are named “{name[:64]}”.")
         seen.add(name)
+
+
+def _may_be_special(record: list[Any]) -> bool:
+    """Whether a record of texts may have a cell for `_plain`, or nothing but blanks.
+
+    One look at all cells at once: nearly every row of a long file has neither.
+    """
+    text = _BEFORE_CELL.join(["", *record])
+    return _BEFORE_CELL + "=" in text or _BEFORE_CELL + "'" in text or not text.strip()
+
+
+_BEFORE_CELL = "\x1f"  # counts as white space
 
 
 def _is_empty(row: list[Cell]) -> bool:

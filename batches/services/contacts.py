@@ -96,7 +96,7 @@ def add_contacts(
     workspace = Workspace.objects.get(id=workspace_id)
     with import_slot() if len(records) > FEW else nullcontext():
         checked = check_records(records, checker_of(workspace, batch), field_name)
-        record = _import_of(batch, user_id, records, checked, dry_run, now)
+        record = import_of(batch, user_id, records, checked, dry_run, now)
         if dry_run or not checked.contacts:
             insert_rows(record)
             return AddedContacts(record.id, [], len(checked.contacts), checked.failed_chunks)
@@ -217,7 +217,7 @@ def _failed_chunk(number: int, errors: list[dict[str, Any]]) -> dict[str, Any]:
     return {"chunkNum": number, "error": sentence, "errors": errors[:_MOST_ERRORS]}
 
 
-def _import_of(
+def import_of(
     batch: CallBatch,
     user_id: str,
     records: Sequence[Any],

@@ -53,7 +53,7 @@ def upload_batch(*, workspace_id: str, upload: Upload, actor: Actor, clock: Cloc
     kind = ImportKind.CONTACTS
     with tracked_import(kind, workspace_id=workspace_id, file=upload.file, clock=clock) as opened:
         sheet, tracker = opened
-        columns = FileColumns.of(sheet.header, checker.schema)
+        columns = FileColumns.of(sheet.header, checker.schema, is_text=sheet.is_text)
 
         def line(number: int, cells: list[Cell]) -> bytes:
             return line_of(checker.check(columns.values(cells)), new_object_id())
