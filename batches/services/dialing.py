@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -13,10 +13,24 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from batches.imports.capacity import import_slot
 from batches.imports.loading import FEW, Staged, staged_contacts
-from batches.models import BatchStatus, Call, CallBatch, CallEvent, CallStatus
+from batches.models import (
+    BatchStatus,
+    Call,
+    CallBatch,
+    CallEvent,
+    CallStatus,
+    Import,
+    ImportStatus,
+)
 from batches.models.call import EventReason
 from batches.services.batches import locked_batch, record_batch_event, replace_rotation
-from batches.services.contacts import CheckedRecords, check_records, checker_of, place_contacts
+from batches.services.contacts import (
+    CheckedRecords,
+    check_records,
+    checker_of,
+    import_of,
+    place_contacts,
+)
 from batches.services.counters import count_moves
 from batches.services.sessions import (
     activate,
@@ -45,6 +59,14 @@ class Start:
     uuid: str = ""
 
 
+class GivenContacts(NamedTuple):
+    """Contacts that came with a start, staged, and the record of their import."""
+
+    staged: Staged
+    names: dict[str, None]
+    record: Import
+
+
 def start_batch(
     *, workspace_id: str, batch: CallBatch, start: Start, actor: Actor, now: datetime
 ) -> None:
@@ -61,9 +83,14 @@ def start_batch(
         workspace = Workspace.objects.get(id=workspace_id)
         checker = checker_of(workspace, batch, start.phone_ids)
         checked = check_records(start.records, checker, "callData")
-        _refuse_invalid(checked)
+        record = import_of(batch, start.user_id, start.records, checked, dry_run=False, now=now)
+        if checked.failed_chunks:
+            record.status = ImportStatus.REFUSED
+            insert_rows(record)
+            raise _refusal(checked)
         with staged_contacts(checked.contacts) as staged, transaction.atomic():
-            _start(locked_batch(workspace_id, batch.id), start, actor, now, (staged, checked))
+            given = GivenContacts(staged, checked.names, record)
+            _start(locked_batch(workspace_id, batch.id), start, actor, now, given)
 
 
 def _start(
@@ -71,7 +98,7 @@ def _start(
     start: Start,
     actor: Actor,
     now: datetime,
-    given: tuple[Staged, CheckedRecords] | None = None,
+    given: GivenContacts | None = None,
 ) -> None:
     if start.phone_ids is not None:
         replace_rotation(batch, start.phone_ids)
@@ -83,16 +110,18 @@ def _start(
     )
     added = 0
     if given is not None:
-        staged, checked = given
         loaded = place_contacts(
             batch,
-            staged,
-            names=checked.names,
+            given.staged,
+            names=given.names,
             session_id=session.id,
             user_id=start.user_id,
             now=now,
         )
         added = len(set(loaded.call_ids))
+        given.record.rows_added = loaded.added
+        given.record.rows_updated = loaded.old_statuses.total()
+        insert_rows(given.record)
     if not has_call_to_make(batch):
         raise field_error("batchId", "The batch has no call to make.", "no_calls")
     activate(batch, session, now=now)
@@ -102,14 +131,13 @@ def _start(
     record_batch_event(batch, "batch.start", changes, actor, now)
 
 
-def _refuse_invalid(checked: CheckedRecords) -> None:
+def _refusal(checked: CheckedRecords) -> ValidationError:
     errors: dict[str, list[ErrorDetail]] = {}
     for chunk in checked.failed_chunks:
         for error in chunk["errors"]:
             detail = ErrorDetail(error["message"], error["code"])
             errors.setdefault(error["field"], []).append(detail)
-    if errors:
-        raise ValidationError(errors)
+    return ValidationError(errors)
 
 
 def stop_batch(*, workspace_id: str, batch_id: str, actor: Actor, now: datetime) -> None:

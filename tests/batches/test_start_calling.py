@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.imports.capacity import import_slot
-from batches.models import BatchNumber, CallBatch, DialingSession
+from batches.models import BatchNumber, CallBatch, DialingSession, Import
 from tests import factories
 from tests.batches.contacts import (
     FINISHED,
@@ -220,6 +220,7 @@ def test_one_invalid_contact_starts_nothing(
     before = everything_of(owner.workspace)
     body = start(api, owner, batch, 400, callData=records, callingNumbers=[number.id])
     assert errors(body) == [(f"callData[{bad}].phoneNumber", "not_a_number")]
+    Import.objects.all().delete()  # the record that says so
     assert everything_of(owner.workspace) == before
 
 
@@ -345,8 +346,8 @@ def test_a_start_with_900_contacts_costs_the_statements_of_one(
 ) -> None:
     """After the key: SELECT the batch, the user, the workspace, the agents, the workspace's own
     numbers; then SELECT the batch for update, INSERT the session, one WITH for all the calls, INSERT the
-    counter, SELECT the known names, INSERT the new ones, UPDATE the batch, SELECT the counts, UPDATE the
-    batch twice (its session; its status), INSERT the audit event.
+    counter, SELECT the known names, INSERT the new ones, UPDATE the batch, INSERT the import, SELECT the
+    counts, UPDATE the batch twice (its session; its status), INSERT the audit event.
     """
     start(api, owner, batch)
     costs = []
@@ -357,7 +358,7 @@ def test_a_start_with_900_contacts_costs_the_statements_of_one(
         costs.append([q["sql"].split()[0] for q in statements.captured_queries[before:]])
     assert costs[0] == costs[1]
     inside = [
-        *("SELECT", "INSERT", "WITH", "INSERT", "SELECT", "INSERT", "UPDATE"),
+        *("SELECT", "INSERT", "WITH", "INSERT", "SELECT", "INSERT", "UPDATE", "INSERT"),
         *("SELECT", "UPDATE", "UPDATE", "INSERT"),
     ]
     assert costs[0] == [*["SELECT"] * 6, "SAVEPOINT", *inside, "RELEASE"]
@@ -371,3 +372,13 @@ def test_statuses_of_calls_are_untouched_by_a_start(api: Api, owner: Person) -> 
     before = statuses(batch)
     start(api, owner, batch)
     assert statuses(batch) == before
+
+
+def test_call_data_leaves_the_record_of_an_import(
+    api: Api, owner: Person, batch: CallBatch
+) -> None:
+    start(api, owner, batch, 400, callData=[{"phoneNumber": NUMBER}, {"phoneNumber": "nonsense"}])
+    start(api, owner, batch, callData=[{"phoneNumber": NUMBER}, {"phoneNumber": "12125551002"}])
+    second, first = Import.objects.filter(batch=batch).order_by("-id")
+    assert (first.status, first.rows_invalid, first.rows_added) == ("refused", 1, 0)
+    assert (second.status, second.rows_added, second.rows_updated) == ("stored", 1, 1)
