@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from batches.imports.records import ERRORS_COLUMN
 from batches.models import BatchVariable, CallBatch, Import
 from batches.variables import in_order, variable_names
 from calling.numbers import digits
@@ -217,28 +218,26 @@ def _last_attempt(call: ExportedCall) -> dict[str, Any]:
 
 
 def refused_rows_as_csv(record: Import) -> Iterator[bytes]:
-    """The header of the file and `errors`; then the refused rows as they came, and what was wrong.
+    """The header of the file and `_errors`; then the refused rows as they came, and what was wrong.
 
-    Cells beyond the header stand after the errors.
+    Cells beyond the header stand after the errors. An `_errors` of the file itself is left out: it came
+    from here, with a row that has been refused again.
     """
     return _in_chunks(_refused_lines(record))
 
 
 def _refused_lines(record: Import) -> Iterator[bytes]:
-    width = len(record.header)
-    yield csv_line([*map(harmless, record.header), "errors"])
+    kept = [index for index, name in enumerate(record.header) if name != ERRORS_COLUMN]
+    yield csv_line([*(harmless(record.header[index]) for index in kept), ERRORS_COLUMN])
     read = 0
     rows = record.error_rows.order_by("row").values_list("row", "cells", "errors")
     while page := list(rows.filter(row__gt=read)[:ROWS_A_PAGE]):
-        yield from (_refused_line(cells, errors, width) for _, cells, errors in page)
+        for _, cells, errors in page:
+            shown = [_cell(cells[index]) if index < len(cells) else "" for index in kept]
+            told = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+            surplus = map(_cell, cells[len(record.header) :])
+            yield csv_line([*shown, harmless(told), *surplus])
         read = page[-1][0]
-
-
-def _refused_line(cells: list[Any], errors: list[dict[str, str]], width: int) -> bytes:
-    shown = list(map(_cell, cells))
-    shown += [""] * (width - len(shown))
-    told = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
-    return csv_line([*shown[:width], harmless(told), *shown[width:]])
 
 
 # --- Chunks ---------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ NUMBER, TIMEZONE = "phoneNumber", "timezone"
 RESERVED_NAMES = frozenset(
     {"_id", "phoneLogs", "callStatus", "createdAt", "updatedAt", "waitingFor"}
 )
+# What a file of refused rows says of each; sent again, it is no variable.
+ERRORS_COLUMN = "_errors"
 LONGEST_NAME = 64  # characters
 LARGEST_RECORD = 16 * 1024  # bytes of JSON
 DEEPEST_RECORD = 100  # levels; orjson, which writes the answers around them, ends at 254
@@ -134,6 +136,7 @@ class FileColumns:
 
     names: list[str]
     readers: dict[str, Any]  # columns whose cells are read as something else than what they are
+    has_errors: bool  # a file of refused rows, come back
 
     @classmethod
     def of(cls, header: list[str], schema: VariableSchema, *, is_text: bool) -> "FileColumns":
@@ -154,7 +157,7 @@ class FileColumns:
         }
         if not is_text:
             readers |= {NUMBER: _as_text, TIMEZONE: _as_text}
-        return cls(header, readers)
+        return cls(header, readers, ERRORS_COLUMN in header)
 
     def values(self, cells: list[Any]) -> dict[str, Any]:
         """A row as an object; empty cells are left out. Raises RowRefused for a nameless cell."""
@@ -162,6 +165,8 @@ class FileColumns:
         if len(cells) > len(names) or "" in names:
             self._refuse_nameless(cells)
         values = {name: cell for name, cell in zip(names, cells, strict=False) if cell != ""}
+        if self.has_errors:
+            values.pop(ERRORS_COLUMN, None)
         for name, read in self.readers.items():
             if name in values:
                 values[name] = read(values[name])

@@ -199,7 +199,7 @@ def test_refused_rows_come_as_they_were_with_what_was_wrong(api: Api, owner: Per
     refused(other, 2, ["9"])
 
     assert errors_of(api, owner, record) == (
-        "phoneNumber,name,'=x,errors\r\n"
+        "phoneNumber,name,'=x,_errors\r\n"
         "0123,7,true,phoneNumber: This field is required.; name: Must be a string.\r\n"
         ',"Sarah, the first",\'=1+1,phoneNumber: This field is required.\r\n'
     )
@@ -217,9 +217,9 @@ def test_cells_beyond_the_header_are_not_lost(api: Api, owner: Person) -> None:
 
 def test_an_import_without_refused_rows_has_a_header(api: Api, owner: Person) -> None:
     assert (
-        errors_of(api, owner, import_of(owner, header=["phoneNumber"])) == "phoneNumber,errors\r\n"
+        errors_of(api, owner, import_of(owner, header=["phoneNumber"])) == "phoneNumber,_errors\r\n"
     )
-    assert errors_of(api, owner, import_of(owner)) == "errors\r\n"
+    assert errors_of(api, owner, import_of(owner)) == "_errors\r\n"
 
 
 def test_all_refused_rows_come_however_many_pages(api: Api, owner: Person) -> None:

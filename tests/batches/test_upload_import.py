@@ -31,7 +31,7 @@ from tests.batches.uploads import (
     post,
     upload,
 )
-from tests.cast import Person
+from tests.cast import Api, Person
 from tests.envelope import checked
 from workspaces.models import AuditEvent
 
@@ -327,4 +327,35 @@ def test_it_costs_the_same_statements_whatever_the_rows(
     assert sent == [
         *[*["SELECT"] * 6, "INSERT", "DROP", "CREATE", "COPY", "UPDATE"],
         *["SAVEPOINT", *stored, "RELEASE", "DROP"],
+    ]
+
+
+# --- Mended and sent again ------------------------------------------------------------------------
+
+
+def test_refused_rows_can_be_mended_and_sent_again_as_often_as_it_takes(
+    api: Api, owner: Person, phone: PhoneNumber
+) -> None:
+    def refused_rows(fields: dict[str, Any]) -> str:
+        response = post(form(owner, phone, **fields), owner.with_key)
+        assert response.status_code in (201, 422)
+        path = f"/api/call/imports/{response['X-Import-Id']}/errors"
+        return b"".join(api.get(path, owner.with_key)).decode()
+
+    sent = csv_file("phoneNumber,note", "12125551001,good", "21,=1+1", "22,-5")
+    first = refused_rows({"file": sent, "type": "true"})
+    half_mended = first.replace("\r\n21,", "\r\n12125551002,")
+    second = refused_rows({"file": file_of(half_mended.encode()), "type": "true"})
+    mended = second.replace("\r\n22,", "\r\n12125551003,")
+    body = upload(owner, phone, file=file_of(mended.encode()))
+
+    assert first.startswith("phoneNumber,note,_errors\r\n21,'=1+1,phoneNumber: ")
+    assert second.startswith("phoneNumber,note,_errors\r\n22,'-5,phoneNumber: ")
+    assert second.count("\r\n") == 2
+    assert body["batch"]["totalCalls"] == 1
+    contacts = Call.objects.order_by("id").values_list("phone_number", "variables")
+    assert list(contacts) == [
+        ("+12125551001", {"note": "good"}),
+        ("+12125551002", {"note": "=1+1"}),
+        ("+12125551003", {"note": "-5"}),
     ]
