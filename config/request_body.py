@@ -1,10 +1,11 @@
 """What WSGI leaves open about request bodies, closed before Django sees the request.
 
-Two things: a body without a length (chunked transfer), which Django takes for an empty one; and a
-body that nobody read (a 413, a 401, an unknown URL), on which the server would reset the connection
-before the client has read the answer.
+Three things: a charset that the client names, which Django would believe; a body without a length
+(chunked transfer), which Django takes for an empty one; and a body that nobody read (a 413, a 401, an
+unknown URL), on which the server would reset the connection before the client has read the answer.
 """
 
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ class RequestBody:
         self.application = application
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        environ["CONTENT_TYPE"] = _without_charset(environ.get("CONTENT_TYPE", ""))
         source: IO[bytes] = environ["wsgi.input"]
         if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = _spool(source)
@@ -57,6 +59,20 @@ class _CountingReader:
         line = self.source.readline(size)
         self.count += len(line)
         return line
+
+
+def _without_charset(content_type: str) -> str:
+    """The media type, and the boundary of a form: all text is UTF-8 here.
+
+    Django would decode with whatever charset the client names, rot13 included, and the query string
+    too, before any of our code runs.
+    """
+    media_type, semicolon, parameters = content_type.partition(";")
+    boundary = _boundary.search(semicolon + parameters)
+    return media_type.strip() + (boundary[0] if boundary else "")
+
+
+_boundary = re.compile(r""";\s*boundary\s*=\s*("[^"]*"|[^;]*)""", re.IGNORECASE)
 
 
 def _declared_length(environ: dict[str, Any]) -> int:

@@ -133,6 +133,7 @@ def test_all_conditions_must_be_met_and_the_search_too(
     [
         ("", "blank"),
         ("{", "invalid_filter"),
+        ('{"x": ' + "[" * 300 + "]" * 300 + "}", "invalid_filter"),
         ("[]", "invalid_filter"),
         ('"callStatus"', "invalid_filter"),
         ("null", "invalid_filter"),

@@ -156,6 +156,22 @@ def test_a_header_that_is_no_text_is_a_bad_credential(port: int, db: None, value
         envelope(client.answer(), 401)
 
 
+@pytest.mark.parametrize("charset", ["rot13", "hex", "utf-7", "punycode", "nonsense"])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/healthz?x=y", 200), ("/api/dnc/list?search=%2B2AA-", 200)]
+)
+def test_a_charset_that_the_client_names_is_ignored(
+    port: int, owner: Person, path: str, status: int, charset: str
+) -> None:
+    """Django would decode the query string with it, before any code of ours."""
+    headers = {**owner.with_key, "Content-Type": f"text/plain; charset={charset}"}
+    with RawConnection(port) as connection:
+        connection.request("GET", path, headers)
+        answered, answer_headers, _ = connection.answer()
+    assert answered == status
+    assert "x-request-id" in answer_headers
+
+
 def test_requests_at_once_are_all_answered(port: int, owner: Person) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: ask(port, "GET", ME, owner.with_key), range(64)))

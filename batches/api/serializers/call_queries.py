@@ -67,11 +67,12 @@ class CallListQuery(PageQuery):
 def _json_object(text: str) -> dict[str, Any]:
     try:
         values = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        values = None
+        written = orjson.dumps(values)
+    except (orjson.JSONDecodeError, TypeError):  # no JSON, or lists in lists in lists …
+        values, written = None, b""
     if not isinstance(values, dict):
         raise ValidationError("Must be a JSON object.", "invalid_filter")
-    if _has_nul(orjson.dumps(values)):
+    if _has_nul(written):
         raise ValidationError("Must not contain a NUL character.", "invalid_filter")
     if len(values) > _MOST_NAMES:
         raise ValidationError(f"Must have at most {_MOST_NAMES} names.", "invalid_filter")
