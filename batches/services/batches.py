@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import Http404
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from batches.models import EVERY_DAY, BatchNumber, BatchStatus, BatchType, CallBatch
 from batches.states import move_batch
+from calling.models import PhoneNumber
 from workspaces.callers import Actor
 from workspaces.models import AuditEvent
 from workspaces.services.audit import audit_event
@@ -45,11 +47,17 @@ def create_batch(
     """Store a draft batch with its rotation. All or nothing, in one statement.
 
     The caller has checked that the numbers are active ones of the workspace. One that is deactivated
-    in between is no harm: the dialer looks again before each call.
+    in between is no harm: the dialer looks again before each call. Raises ValidationError
+    (`unknown_number`) for one that is deleted in between.
     """
     batch = new_batch(workspace_id, user_id, settings, now)
     rotation = rotation_of(batch, settings.phone_ids)
-    insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
+    try:
+        insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
+    except IntegrityError:
+        known = PhoneNumber.objects.active_ids(workspace_id, settings.phone_ids)
+        refuse_unknown_numbers(settings.phone_ids, known)
+        raise
     return batch
 
 
@@ -131,9 +139,36 @@ def delete_batch(*, workspace_id: str, batch_id: str, actor: Actor, now: datetim
 
 
 def replace_rotation(batch: CallBatch, phone_ids: Sequence[str]) -> None:
-    """The caller holds the lock of the batch's row."""
+    """The caller holds the lock of the batch's row. Raises ValidationError (`unknown_number`)."""
+    hold_numbers(batch.workspace_id, phone_ids)
     batch.rotation.all().delete()
     insert_rows(*rotation_of(batch, phone_ids))
+
+
+def hold_numbers(workspace_id: str, phone_ids: Sequence[str]) -> None:
+    """Keep numbers that are about to enter a rotation from being deleted before the transaction ends.
+
+    Raises ValidationError (`unknown_number`) for one that was deleted or deactivated since it was
+    looked at.
+    """
+    refuse_unknown_numbers(phone_ids, PhoneNumber.objects.held_active_ids(workspace_id, phone_ids))
+
+
+def refuse_unknown_numbers(phone_ids: Sequence[str], known: set[str]) -> None:
+    """A foreign, an unknown and an inactive number read alike. Raises ValidationError."""
+    if problems := unknown_numbers(phone_ids, known):
+        raise ValidationError({"callingNumbers": problems})  # type: ignore[dict-item]  # by index
+
+
+def unknown_numbers(phone_ids: Sequence[str], known: set[str]) -> dict[int, list[ErrorDetail]]:
+    """What is wrong with each number that is not among the known ones, by its position."""
+    return {
+        index: [
+            ErrorDetail(f"{id_} is not an active phone number of this workspace.", "unknown_number")
+        ]
+        for index, id_ in enumerate(phone_ids)
+        if id_ not in known
+    }
 
 
 def record_batch_event(
@@ -156,8 +191,8 @@ def locked_batch(workspace_id: str, batch_id: str) -> CallBatch:
 
     Every write to a batch's calls or settings takes this lock first, so they follow one another.
     """
-    batches = CallBatch.objects.for_workspace(workspace_id).living().select_related("session")
-    batch = batches.select_for_update(no_key=True, of=("self",)).filter(id=batch_id).first()
+    batches = CallBatch.objects.for_workspace(workspace_id).living()
+    batch = batches.select_for_update(no_key=True).filter(id=batch_id).first()
     if batch is None:
         raise Http404
     return batch

@@ -35,6 +35,7 @@ from batches.services.counters import change_counts
 from batches.services.sessions import (
     activate,
     has_call_to_make,
+    has_number,
     is_dialing_everything,
     new_session,
 )
@@ -198,7 +199,7 @@ def _start(batch: CallBatch, user_id: str, now: datetime) -> str | None:
 
     Returns the id of the new session.
     """
-    if is_dialing_everything(batch) or not has_call_to_make(batch):
+    if is_dialing_everything(batch) or not (has_call_to_make(batch) and has_number(batch)):
         return None
     session = new_session(batch, user_id=user_id, now=now)
     activate(batch, session, now=now)

@@ -36,6 +36,7 @@ from batches.services.sessions import (
     activate,
     complete_if_done,
     has_call_to_make,
+    has_number,
     is_dialing_everything,
     new_session,
 )
@@ -73,7 +74,7 @@ def start_batch(
     """Make a batch active. One that dials everything already is changed only by numbers or records.
 
     Raises Http404 (deleted meanwhile; no agent for the records), ValidationError (an invalid record:
-    nothing is started; `no_calls`), ImportsBusy.
+    nothing is started; `no_calls`; `no_number`), ImportsBusy.
     """
     if start.records is None:
         with transaction.atomic():
@@ -124,6 +125,9 @@ def _start(
         insert_rows(given.record)
     if not has_call_to_make(batch):
         raise field_error("batchId", "The batch has no call to make.", "no_calls")
+    if not has_number(batch):
+        message = "The batch has no active calling number."
+        raise field_error("callingNumbers", message, "no_number")
     activate(batch, session, now=now)
     changes = {"session": session.id, "uuid": start.uuid, "callData": added}
     if start.phone_ids is not None:
@@ -176,8 +180,8 @@ def retry_calls(
             retried += moved
             if moved and batch.status == BatchStatus.COMPLETED:
                 move_batch(batch, BatchStatus.ACTIVE, now=now)
-            if moved < AT_A_TIME and retried:
-                record_batch_event(batch, "batch.retry_calls", {"calls": retried}, actor, now)
+            if moved:
+                record_batch_event(batch, "batch.retry_calls", {"calls": moved}, actor, now)
     return retried
 
 

@@ -35,6 +35,11 @@ def has_call_to_make(batch: CallBatch) -> bool:
     return bool(counts[CallStatus.PENDING] + counts[CallStatus.IN_PROGRESS])
 
 
+def has_number(batch: CallBatch) -> bool:
+    """Whether the batch has an active number to call from."""
+    return batch.rotation.filter(phone__is_active=True).exists()
+
+
 def is_dialing_everything(batch: CallBatch) -> bool:
     """Whether a plain start would change nothing."""
     is_active = batch.status == BatchStatus.ACTIVE

@@ -11,7 +11,13 @@ from batches.imports.reading import Cell, FileRefused
 from batches.imports.records import ContactChecker, FileColumns
 from batches.imports.tracking import Clock, ImportTracker, RefusedRow
 from batches.models import CallBatch, CallStatus, ImportKind, ImportStatus
-from batches.services.batches import BatchSettings, created_event, new_batch, rotation_of
+from batches.services.batches import (
+    BatchSettings,
+    created_event,
+    hold_numbers,
+    new_batch,
+    rotation_of,
+)
 from batches.services.counters import change_counts
 from batches.services.variables import remember_variables
 from calling.models import Agent, PhoneNumber
@@ -47,7 +53,8 @@ def upload_batch(*, workspace_id: str, upload: Upload, actor: Actor, clock: Cloc
     """Store a batch with the contacts of a file, all in one transaction after the reading.
 
     `clock` tells the time while the file is read. Raises ValidationError (the file as a whole is at
-    fault, or has no valid row), Http404 (no agent, or one without a language), ImportsBusy.
+    fault, or has no valid row; a number was deleted meanwhile), Http404 (no agent, or one without a
+    language), ImportsBusy.
     """
     checker = _checker(workspace_id, upload.settings)
     kind = ImportKind.CONTACTS
@@ -116,6 +123,7 @@ def _store(
         now=now,
     )
     with transaction.atomic():
+        hold_numbers(workspace_id, upload.settings.phone_ids)
         insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
         total = insert_staged(destination)
         change_counts(

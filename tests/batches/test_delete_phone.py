@@ -7,16 +7,24 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from rest_framework.exceptions import ValidationError
 
 from batches.models import BatchNumber, CallBatch
-from batches.services.batches import locked_batch, replace_rotation
+from batches.services.batches import (
+    BatchSettings,
+    create_batch,
+    locked_batch,
+    replace_rotation,
+    update_batch,
+)
 from calling.models import CarrierAccount, PhoneNumber
 from tests import factories
 from tests.batches.contacts import UNKNOWN_ID, call, errors, fresh, ready_batch
 from tests.cast import Api, Person, person
 from tests.database import wait_for_waiting
 from tests.envelope import checked
-from workspaces.callers import Role
+from workspaces.callers import Actor, Role
+from workspaces.errors import flatten
 from workspaces.models import AuditEvent
 
 STATES = [("draft", ""), ("stopped", ""), ("paused", "kill_switch"), ("completed", "")]
@@ -207,3 +215,43 @@ def test_it_costs_the_same_statements_whatever_the_idle_batches(
     before = len(statements)
     delete(api, owner.with_key, phone.id)
     assert len(statements) - before == 10
+
+
+# --- Deleted after the request was checked --------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_batch_finds_that_its_number_is_gone(owner: Person) -> None:
+    settings = BatchSettings(name="Late", phone_ids=[UNKNOWN_ID], timezone="UTC")
+    with pytest.raises(ValidationError) as refused:
+        create_batch(
+            workspace_id=owner.workspace.id,
+            user_id=owner.user.id,
+            settings=settings,
+            actor=Actor(),
+            now=timezone.now(),
+        )
+    assert_names_the_number(refused.value)
+    assert not CallBatch.objects.exists()
+
+
+def test_a_batch_that_changes_its_numbers_finds_that_one_is_gone(
+    owner: Person, phone: PhoneNumber
+) -> None:
+    batch = using(phone)
+    with pytest.raises(ValidationError) as refused:
+        update_batch(
+            workspace_id=owner.workspace.id,
+            batch_id=batch.id,
+            changes={},
+            phone_ids=[phone.id, UNKNOWN_ID],
+            actor=Actor(),
+            now=timezone.now(),
+        )
+    assert_names_the_number(refused.value, position=1)
+    assert rotation(batch) == [phone.id]
+
+
+def assert_names_the_number(refused: ValidationError, position: int = 0) -> None:
+    [error] = flatten(refused.detail)
+    assert (error["field"], error["code"]) == (f"callingNumbers[{position}]", "unknown_number")

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from batches.imports.capacity import import_slot
 from batches.models import BatchNumber, CallBatch, DialingSession, Import
+from calling.models import PhoneNumber
 from tests import factories
 from tests.batches.contacts import (
     FINISHED,
@@ -347,7 +348,7 @@ def test_a_start_with_900_contacts_costs_the_statements_of_one(
     """After the key: SELECT the batch, the user, the workspace, the agents, the workspace's own
     numbers; then SELECT the batch for update, INSERT the session, one WITH for all the calls, INSERT the
     counter, SELECT the known names, INSERT the new ones, UPDATE the batch, INSERT the import, SELECT the
-    counts, UPDATE the batch twice (its session; its status), INSERT the audit event.
+    counts and an active number, UPDATE the batch twice (session; status), INSERT the audit event.
     """
     start(api, owner, batch)
     costs = []
@@ -359,9 +360,17 @@ def test_a_start_with_900_contacts_costs_the_statements_of_one(
     assert costs[0] == costs[1]
     inside = [
         *("SELECT", "INSERT", "WITH", "INSERT", "SELECT", "INSERT", "UPDATE", "INSERT"),
-        *("SELECT", "UPDATE", "UPDATE", "INSERT"),
+        *("SELECT", "SELECT", "UPDATE", "UPDATE", "INSERT"),
     ]
     assert costs[0] == [*["SELECT"] * 6, "SAVEPOINT", *inside, "RELEASE"]
+
+
+def test_without_an_active_number_nothing_starts(api: Api, owner: Person, batch: CallBatch) -> None:
+    phones = PhoneNumber.objects.filter(rotations__batch=batch)
+    phones.update(is_active=False)
+    assert errors(start(api, owner, batch, 400)) == [("callingNumbers", "no_number")]
+    assert fresh(batch).status == "draft"
+    assert not DialingSession.objects.exists()
 
 
 def test_statuses_of_calls_are_untouched_by_a_start(api: Api, owner: Person) -> None:

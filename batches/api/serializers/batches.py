@@ -15,7 +15,7 @@ from batches.models import (
     BatchType,
     CallBatch,
 )
-from batches.services.batches import BatchSettings, CallingHour
+from batches.services.batches import BatchSettings, CallingHour, unknown_numbers
 from calling.models import PhoneNumber
 from workspaces.api.fields import (
     OBJECT_ID_SCHEMA,
@@ -90,19 +90,10 @@ class CallingNumbersField(BoundedListField):
         super().__init__(max_length=MAX_NUMBERS, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[str]:
-        """A foreign, an unknown and an inactive number read alike. One query for all of them."""
+        """One query for all of them."""
         ids: list[str] = super().to_internal_value(data)
         known = PhoneNumber.objects.active_ids(self.context["caller"].workspace_id, ids)
-        unknown = {
-            index: [
-                ErrorDetail(
-                    f"{id_} is not an active phone number of this workspace.", "unknown_number"
-                )
-            ]
-            for index, id_ in enumerate(ids)
-            if id_ not in known
-        }
-        if unknown:
+        if unknown := unknown_numbers(ids, known):
             raise serializers.ValidationError(unknown)  # type: ignore[arg-type]  # by list index
         return list(dict.fromkeys(ids))
 
