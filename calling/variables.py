@@ -13,6 +13,7 @@ from typing import Any
 from calling.models import Agent, VariableType
 
 MISSING = object()
+_LONGEST_LIST = 200  # characters
 _is_number = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?").fullmatch
 _is_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -45,7 +46,7 @@ class Variable:
         if value is MISSING or (self.is_required and _is_blank(value)):
             return "required", "This variable is required."
         if self.type is VariableType.ENUM:
-            return "invalid_choice", f"Must be one of: {', '.join(self.choices)}."
+            return "invalid_choice", f"Must be one of: {_shortened(', '.join(self.choices))}."
         return "invalid", _MUST_BE[self.type]
 
     def read(self, cell: Any) -> Any:
@@ -85,6 +86,11 @@ class VariableSchema:
             value = values.get(variable.key, MISSING)
             if not variable.accepts(value):
                 yield variable.key, *variable.problem(value)
+
+
+def _shortened(text: str) -> str:
+    """There may be a hundred choices, and a million rows that have none of them."""
+    return text if len(text) <= _LONGEST_LIST else f"{text[:_LONGEST_LIST]}…"
 
 
 def _is_blank(value: Any) -> bool:

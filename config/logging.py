@@ -17,14 +17,15 @@ def redact(logger: object, method: str, line: Any) -> str:
 
 
 def without_row_values(logger: object, method: str, event: EventDict) -> EventDict:
-    """PostgreSQL's DETAIL quotes the row that it refused: somebody's number, a contact's data."""
+    """PostgreSQL's DETAIL and CONTEXT quote the row that it refused: a number, a contact's data."""
     for name in ("exception", "error", "event"):
-        if "DETAIL:" in (text := str(event.get(name, ""))):
-            event[name] = _detail.sub("DETAIL: [redacted]", text)
+        text = str(event.get(name, ""))
+        if "DETAIL:" in text or "CONTEXT:" in text:
+            event[name] = _quoting.sub(r"\1: [redacted]", text)
     return event
 
 
-_detail = re.compile(r"DETAIL:.*?(?=\n\n|\Z)", re.DOTALL)
+_quoting = re.compile(r"(DETAIL|CONTEXT):.*?(?=\n\n|\Z)", re.DOTALL)
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,

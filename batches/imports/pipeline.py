@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO
 
 from batches.imports.capacity import import_slot
@@ -14,6 +13,7 @@ from batches.models import ImportKind
 from workspaces.errors import field_error
 
 BLOCK = 5000  # rows staged, and told to the watchers of the import, at a time
+BLOCK_CELLS = 200_000  # of a wide file fewer rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,8 @@ def stage_rows(
 
     Returns how many are valid. Raises FileRefused.
     """
-    valid, rows = 0, sheet.rows()
-    while block := list(islice(rows, BLOCK)):
+    valid = 0
+    for block in _blocks(sheet.rows()):
         lines = []
         for number, cells in block:
             try:
@@ -81,3 +81,15 @@ def stage_rows(
         valid += len(lines)
         tracker.advance(len(block), sheet.progress())
     return valid
+
+
+def _blocks(rows: Iterator[tuple[int, list[Cell]]]) -> Iterator[list[tuple[int, list[Cell]]]]:
+    block, cells = [], 0
+    for row in rows:
+        block.append(row)
+        cells += len(row[1])
+        if len(block) >= BLOCK or cells >= BLOCK_CELLS:
+            yield block
+            block, cells = [], 0
+    if block:
+        yield block

@@ -1,5 +1,6 @@
 """One contact at a time: normalised and checked, or what is wrong with it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from calling.variables import VariableSchema
 from workspaces.timezones import timezone_names
 
 NUMBER, TIMEZONE = "phoneNumber", "timezone"
+_exponents = re.compile(rb"[0-9]e[+-]?([0-9]{2,3})").findall
 RESERVED_NAMES = frozenset(
     {"_id", "phoneLogs", "callStatus", "createdAt", "updatedAt", "waitingFor"}
 )
@@ -20,6 +22,7 @@ RESERVED_NAMES = frozenset(
 ERRORS_COLUMN = "_errors"
 LONGEST_NAME = 64  # characters
 LARGEST_RECORD = 16 * 1024  # bytes of JSON
+_MAY_BE_MUCH = 1024  # bytes; a shorter record cannot become long
 DEEPEST_RECORD = 100  # levels; orjson, which writes the answers around them, ends at 254
 
 
@@ -101,9 +104,16 @@ def _encoded(variables: dict[str, Any]) -> bytes:
     if too_deep:
         message = f"The record has lists or objects over {DEEPEST_RECORD} levels deep."
         raise _Unstorable("too_deep", message)
-    if len(encoded) > LARGEST_RECORD:
+    if len(encoded) + _written_out(encoded) > LARGEST_RECORD:
         raise _Unstorable("too_large", f"The record is over {LARGEST_RECORD // 1024} KB of JSON.")
     return encoded
+
+
+def _written_out(encoded: bytes) -> int:
+    """About how many digits more the database makes of numbers like 1e308, of which it writes all."""
+    if len(encoded) < _MAY_BE_MUCH:
+        return 0
+    return sum(map(int, _exponents(encoded)))
 
 
 def _depth(value: Any) -> int:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 Cell: TypeAlias = str | int | float | bool
 LONGEST_ROW = 1_000_000  # characters
+MOST_COLUMNS = 1000
 
 _quoted = re.compile(r'="((?:[^"]|"")*)"')  # keeps a spreadsheet from reading text as a number
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -15,7 +16,7 @@ class FileRefused(Exception):
     """The whole file is at fault. `code` is stable, `message` a sentence for its author.
 
     Codes: unsupported_file, empty_file, broken_file, not_utf8, duplicate_column, too_many_rows,
-    encrypted_file, sheet_too_large.
+    too_many_columns, encrypted_file, sheet_too_large.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -57,6 +58,8 @@ class Sheet:
                 row = [_plain(cell) for cell in record]
                 if _is_empty(row):
                     continue
+            if len(row) > MOST_COLUMNS:
+                raise too_many_columns()
             if number - self._first > self._max_rows:
                 raise too_many_rows(self._max_rows)
             while len(row) > width and row[-1] == "":
@@ -67,10 +70,18 @@ class Sheet:
     def _read_header(self) -> tuple[int, list[str]]:
         for number, record in self._records:
             names = [str(_plain(cell)).strip() for cell in record]
-            if any(names):
+            while names and not names[-1]:
+                names.pop()
+            if names:
+                if len(names) > MOST_COLUMNS:
+                    raise too_many_columns()
                 _refuse_duplicates(names)
                 return number, names
         raise FileRefused("empty_file", "The file is empty: it needs a header row and contacts.")
+
+
+def too_many_columns() -> FileRefused:
+    return FileRefused("too_many_columns", f"The file has more than {MOST_COLUMNS:,} columns.")
 
 
 def too_many_rows(limit: int) -> FileRefused:

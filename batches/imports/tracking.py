@@ -17,7 +17,7 @@ from workspaces.sql import copy_cell, copy_rows, insert_rows
 MOST_LISTED = 1000  # refused rows in an answer; ImportErrorRow has all of them
 _MOST_KEPT = 100  # of those, in the Import row itself
 _MOST_OF_A_ROW = 20
-_FLUSH_EVERY = 1000
+_FLUSH_BYTES = 1 << 20
 
 Clock = Callable[[], datetime]
 
@@ -71,6 +71,7 @@ class ImportTracker:
             updated_at=now,
         )
         self._unwritten: list[bytes] = []
+        self._unwritten_bytes = 0
         insert_rows(self.record)
 
     def refuse(self, row: int, cells: Sequence[Any], errors: list[RowError]) -> None:
@@ -87,14 +88,15 @@ class ImportTracker:
             copy_cell(orjson.dumps(errors)),
         ]
         self._unwritten.append(b"\t".join(line) + b"\n")
+        self._unwritten_bytes += len(self._unwritten[-1])
+        if self._unwritten_bytes >= _FLUSH_BYTES:
+            self._write_refused()
 
     def advance(self, rows: int, progress: int) -> None:
         """Another block of rows was read; `progress` is per cent of the file."""
         self.record.rows_read += rows
         self.record.progress = progress
         self._save("rows_read", "rows_invalid", "progress")
-        if len(self._unwritten) >= _FLUSH_EVERY:
-            self._write_refused()
 
     def finish(self, status: ImportStatus, **counts: Any) -> None:
         """The end; `counts` are further fields of `Import`."""
@@ -126,4 +128,4 @@ class ImportTracker:
         if self._unwritten:
             with copy_rows(ImportErrorRow._meta.db_table, columns) as write:
                 write(b"".join(self._unwritten))
-        self._unwritten = []
+        self._unwritten, self._unwritten_bytes = [], 0

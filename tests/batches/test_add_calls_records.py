@@ -313,3 +313,14 @@ def test_the_error_is_a_sentence_that_names_the_field(
     assert answer["errorMessage"] == "callData[0].phoneNumber: This field is required."
     record = Import.objects.get()
     assert (record.status, record.rows_read, record.rows_invalid) == ("refused", 1, 1)
+
+
+def test_numbers_that_the_database_writes_out_count_in_full(api: Api, owner: Person) -> None:
+    """`jsonb` makes 309 digits of 1e308: 10 KB of them would be 600 KB in every answer."""
+    batch = ready_batch(owner)
+    for value, code in (([1e308] * 2000, 400), ([1.5] * 2000, 200), (["x1e99"] * 10, 200)):
+        record = {"phoneNumber": "12125551001", "values": value}
+        body = {"batchId": batch.id, "call_data": [record]}
+        response = api.post("/api/call/addCallsToBatch", body, owner.with_key)
+        assert response.status_code == code, response.content[:300]
+    assert b"too_large" not in response.content

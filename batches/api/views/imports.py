@@ -74,7 +74,7 @@ class ImportViewSet(ApiViewSet):
         tags=TAGS,
         summary="The refused rows of an import",
         description=(
-            "The rows as they came, and a last column `errors`: to be mended and sent again."
+            "The rows as they came, and a last column `_errors`: to be mended and sent again."
             " Kept for a month."
         ),
         examples=examples.IMPORT_ERRORS,

@@ -37,7 +37,7 @@ def test_delimiter_line_ending_and_bom_are_found(delimiter: str, end: str, bom: 
         ),
         ('phoneNumber;size in "\n', ["phoneNumber", 'size in "']),
         ("phoneNumber\n", ["phoneNumber"]),
-        ("  phoneNumber , name,,\n", ["phoneNumber", "name", "", ""]),
+        ("  phoneNumber , name,,\n", ["phoneNumber", "name"]),
         ("phoneNumber,phonenumber\n", ["phoneNumber", "phonenumber"]),
         ("\n\n;;\nphoneNumber;name\n", ["phoneNumber", "name"]),
     ],
@@ -260,3 +260,23 @@ def test_any_file_is_read_or_refused(data: bytes) -> None:
         return
     assert any(header)
     assert all(len(row) >= len(header) for _, row in rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "phoneNumber" + "".join(f",c{n}" for n in range(1000)) + "\n1\n",
+        "phoneNumber\n1" + ",x" * 1000 + "\n",
+    ],
+    ids=["header", "row"],
+)
+def test_the_number_of_columns_is_limited(text: str) -> None:
+    with pytest.raises(FileRefused) as refused:
+        read(text.encode())
+    assert refused.value.code == "too_many_columns"
+
+
+def test_nameless_columns_at_the_end_cost_nothing() -> None:
+    """Rows are filled up to the header: 200,000 commas in it would be megabytes a row."""
+    rows = read(("phoneNumber" + "," * 200_000 + "\n" + "1\n" * 3).encode())[1]
+    assert rows == [(2, ["1"]), (3, ["1"]), (4, ["1"])]
