@@ -176,3 +176,13 @@ def test_the_quick_answer_is_the_long_one(kinds: list[VariableType], values: Any
         ]
     )
     assert one.accepts(values) is (list(one.problems(values)) == [])
+
+
+def test_long_choices_are_not_repeated_in_every_error() -> None:
+    """A file may have a million rows with none of a hundred choices of 200 characters."""
+    few, many = (
+        variable(VariableType.ENUM, "a", "b"),
+        variable(VariableType.ENUM, *["x" * 200] * 100),
+    )
+    assert few.problem("c") == ("invalid_choice", "Must be one of: a, b.")
+    assert len(many.problem("c")[1]) < 250

@@ -9,7 +9,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from calling.models import PhoneNumber
-from config.logging import configure_logging, redact
+from config.logging import configure_logging, redact, without_row_values
 from tests import factories
 from tests.cast import Api, Person
 from tests.envelope import checked
@@ -181,6 +181,12 @@ def test_a_row_that_the_database_refuses_is_not_quoted(
     assert "DETAIL: [redacted]" in output
     assert "2125551234" not in output
     assert "secret" not in output
+
+
+def test_what_quotes_a_row_is_cut_out_up_to_the_next_paragraph() -> None:
+    event = {"event": "x", "exception": "bad\nCONTEXT: COPY incoming: 12125551234\n\nThen:\nmore"}
+    cut = without_row_values(None, "error", event)
+    assert cut == {"event": "x", "exception": "bad\nCONTEXT: [redacted]\n\nThen:\nmore"}
 
 
 def test_the_redacted_text_still_says_which_kind_it_was() -> None:
