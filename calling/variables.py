@@ -12,6 +12,10 @@ from typing import Any
 
 from calling.models import Agent, VariableType
 
+# Under these the API shows what it knows of a call itself.
+RESERVED_NAMES = frozenset(
+    {"_id", "phoneLogs", "callStatus", "createdAt", "updatedAt", "waitingFor"}
+)
 MISSING = object()
 _LONGEST_LIST = 200  # characters
 _is_number = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?").fullmatch

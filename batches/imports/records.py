@@ -10,14 +10,11 @@ import orjson
 from batches.imports.reading import FileRefused
 from batches.imports.tracking import RowError, RowRefused
 from calling.numbers import NumberRefused, normalise
-from calling.variables import VariableSchema
+from calling.variables import RESERVED_NAMES, VariableSchema
 from workspaces.timezones import timezone_names
 
 NUMBER, TIMEZONE = "phoneNumber", "timezone"
 _exponents = re.compile(rb"[0-9]e[+-]?([0-9]{2,3})").findall
-RESERVED_NAMES = frozenset(
-    {"_id", "phoneLogs", "callStatus", "createdAt", "updatedAt", "waitingFor"}
-)
 # What a file of refused rows says of each; sent again, it is no variable.
 ERRORS_COLUMN = "_errors"
 LONGEST_NAME = 64  # characters

@@ -14,6 +14,7 @@ from calling.carriers.registry import CARRIERS
 from calling.models import Agent, ConnectionType, PhoneNumber, VariableType
 from calling.numbers import digits
 from calling.services.phones import NewPhone
+from calling.variables import RESERVED_NAMES
 from workspaces.api.fields import (
     BoundedListField,
     LineField,
@@ -30,13 +31,8 @@ from workspaces.api.strict import StrictSerializer
 from workspaces.errors import field_error
 
 MAX_VARIABLES = MAX_ENUM_VALUES = 100
-# Names under which the API shows a contact's own fields.
-RESERVED_KEYS = frozenset(
-    [
-        *("_id", "phoneLogs", "callStatus", "createdAt", "updatedAt", "waitingFor"),
-        *("phoneNumber", "timezone"),
-    ]
-)
+# A contact's own fields are no variables either.
+RESERVED_KEYS = RESERVED_NAMES | {"phoneNumber", "timezone"}
 # The API's name for what a connection leads to.
 TARGETS = {
     ConnectionType.MESSAGE: "message",

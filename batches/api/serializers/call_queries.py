@@ -7,9 +7,10 @@ import orjson
 from rest_framework.exceptions import ValidationError
 
 from batches.call_pages import ORDERS
-from batches.imports.records import NUMBER, RESERVED_NAMES, TIMEZONE
+from batches.imports.records import NUMBER, TIMEZONE
 from batches.models import CallStatus
 from batches.selection import CallSelection
+from calling.variables import RESERVED_NAMES
 from workspaces.api.fields import StrictCharField, StrictChoiceField
 from workspaces.api.strict import PageQuery
 

@@ -1,4 +1,4 @@
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -146,9 +146,5 @@ class DialingViewSet(ApiViewSet):
         return self.answer({"batchId": batch.id, "status": status}, message="")
 
     def _batch(self, batch_id: str) -> CallBatch:
-        """A living batch of the workspace. Raises Http404."""
         batches = CallBatch.objects.for_workspace(self.caller.workspace_id).living()
-        batch = batches.filter(id=batch_id).first()
-        if batch is None:
-            raise Http404
-        return batch
+        return get_object_or_404(batches, id=batch_id)
