@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from calling.api.serializers import TARGETS, CreateAgentSerializer
 from calling.models import Agent, CarrierAccount, ConnectionType, PhoneNumber
 from calling.services.agents import check_placeholders
-from workspaces.audited_admin import AuditedAdmin, ReadOnlyAdmin
+from workspaces.audited_admin import AuditedAdmin, DialingAdmin
 from workspaces.errors import flatten
 
 MADE = ["created_by", "created_at", "updated_at"]  # who made it and when, to look at
@@ -75,15 +75,29 @@ class AgentAdmin(AuditedAdmin[Agent]):
 
 
 @admin.register(CarrierAccount)
-class CarrierAccountAdmin(ReadOnlyAdmin[CarrierAccount]):
-    """Which accounts there are. What opens them is neither shown nor decrypted."""
+class CarrierAccountAdmin(DialingAdmin[CarrierAccount]):
+    """Which accounts there are, and their limits. What opens them is neither shown nor decrypted."""
 
-    list_display = ["id", "carrier", "workspace", "phone_numbers", "created_at", "updated_at"]
+    list_display = [
+        *("id", "carrier", "workspace", "phone_numbers"),
+        *("calls_per_second", "concurrency_limit", "created_at", "updated_at"),
+    ]
     list_filter = ["carrier"]
     list_select_related = ["workspace"]
     search_fields = ["workspace__name"]
     ordering = ["-created_at", "-id"]
-    fields = ["id", "carrier", "workspace", "phone_numbers", "created_at", "updated_at"]
+    readonly_fields = ["id", "carrier", "workspace", "phone_numbers", "created_at", "updated_at"]
+    fieldsets = [
+        (None, {"fields": ["id", "carrier", "workspace", "phone_numbers"]}),
+        ("Limits", {"fields": ["calls_per_second", "concurrency_limit"]}),
+        ("Times", {"fields": ["created_at", "updated_at"]}),
+    ]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # the first number of an account brings it along
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # the last number of it takes it along
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CarrierAccount]:
         accounts = super().get_queryset(request).defer("credentials")
@@ -95,7 +109,7 @@ class CarrierAccountAdmin(ReadOnlyAdmin[CarrierAccount]):
 
 
 @admin.register(PhoneNumber)
-class PhoneNumberAdmin(AuditedAdmin[PhoneNumber]):
+class PhoneNumberAdmin(DialingAdmin[PhoneNumber]):
     list_display = ["number", "label", "workspace", "carrier", "agent", "is_active", "created_at"]
     list_filter = ["is_active", "carrier"]
     list_select_related = ["workspace", "agent"]

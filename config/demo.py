@@ -16,7 +16,16 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from calling.models import Agent, Carrier, ConnectionType, PhoneNumber, VariableType
+from calling.carriers.base import Credentials
+from calling.models import (
+    Agent,
+    Carrier,
+    CarrierAccount,
+    ConnectionType,
+    PhoneNumber,
+    VariableType,
+)
+from calling.services.phones import store_account
 from workspaces.callers import Actor, Role, Scope
 from workspaces.credentials import CredentialPrefix, matches, public_id_of
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
@@ -26,6 +35,7 @@ from workspaces.services.logins import issue_token
 _SYSTEM = Actor()
 _TOKEN_MUST_LAST = timedelta(days=1)  # a token about to expire is as good as none
 _STATIC_PASSWORD_LENGTH = 12
+_CALLS_AT_A_TIME = _CALLS_PER_SECOND = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,9 @@ def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dic
     user, password = _user(demo.email, known.get("password"), now, name=f"{demo.name} Owner")
     workspace = _workspace_of(user, demo, now)
     agent = _agent(workspace, user, demo, now)
-    active = [_number(agent, number, now) for number in demo.numbers]
-    inactive = _number(agent, demo.inactive_number, now, is_active=False)
+    account = _account(workspace, demo, now)
+    active = [_number(agent, account, number, now) for number in demo.numbers]
+    inactive = _number(agent, account, demo.inactive_number, now, is_active=False)
     return {
         "name": demo.name,
         "workspaceId": workspace.id,
@@ -128,6 +139,7 @@ def _workspace_of(user: User, demo: DemoWorkspace, now: datetime) -> Workspace:
         name=demo.name,
         timezone=demo.timezone,
         called_countries=list(COUNTRIES),
+        concurrency_limit=_CALLS_AT_A_TIME,
         created_at=now,
         updated_at=now,
     )
@@ -157,13 +169,40 @@ def _agent(workspace: Workspace, user: User, demo: DemoWorkspace, now: datetime)
     )
 
 
-def _number(agent: Agent, number: str, now: datetime, is_active: bool = True) -> PhoneNumber:
+def _account(workspace: Workspace, demo: DemoWorkspace, now: datetime) -> CarrierAccount:
+    """The account of the demo's numbers, whatever limits it was given since.
+
+    Numbers that have none were seeded before there were accounts and limits: they get one, and their
+    workspace its limit, unless it has been given another meanwhile.
+    """
+    numbers = PhoneNumber.objects.for_workspace(workspace.id).filter(
+        number__in=[*demo.numbers, demo.inactive_number]
+    )
+    accounts = CarrierAccount.objects.for_workspace(workspace.id).defer("credentials")
+    known = accounts.filter(numbers__in=numbers).order_by("created_at", "id").first()
+    account = known or store_account(
+        workspace_id=workspace.id,
+        carrier=Carrier.SIMULATOR,
+        credentials=Credentials("demo", secrets.token_urlsafe()),
+        now=now,
+        calls_per_second=_CALLS_PER_SECOND,
+    )
+    if numbers.filter(account=None).update(account=account) and not workspace.concurrency_limit:
+        workspace.concurrency_limit = _CALLS_AT_A_TIME
+        workspace.save(update_fields=["concurrency_limit"])
+    return account
+
+
+def _number(
+    agent: Agent, account: CarrierAccount, number: str, now: datetime, is_active: bool = True
+) -> PhoneNumber:
     """The number with the agent behind it; another agent that was put there stays."""
     create = {
         "label": "Demo" if is_active else "Demo, inactive",
         "carrier": Carrier.SIMULATOR,
         "is_active": is_active,
         "agent": agent,
+        "account": account,
         "created_by": agent.created_by,
         "created_at": now,
         "updated_at": now,

@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from workspaces.audited_admin import AuditedAdmin, ReadOnlyAdmin, actor_of
+from workspaces.audited_admin import AuditedAdmin, DialingAdmin, ReadOnlyAdmin, actor_of
 from workspaces.callers import Scope
+from workspaces.forms import WorkspaceForm
 from workspaces.models import AccessToken, ApiKey, AuditEvent, Membership, User, Workspace
 from workspaces.services.credentials import create_api_key, revoke
 from workspaces.services.members import revoke_credentials
@@ -26,13 +27,41 @@ class MembershipInline(admin.TabularInline[Membership, Workspace]):
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(AuditedAdmin[Workspace]):
+class WorkspaceAdmin(DialingAdmin[Workspace]):
+    form = WorkspaceForm
     list_display = ["name", "timezone", "is_active", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name"]
     ordering = ["-created_at", "-id"]
     readonly_fields = ["id", "created_at", "updated_at"]
     inlines = [MembershipInline]
+    fieldsets = [
+        (None, {"fields": ["id", "name", "is_active"]}),
+        (
+            "When",
+            {
+                "fields": [
+                    "timezone",
+                    "calling_hour_start",
+                    "calling_hour_end",
+                    "allowed_days",
+                    "start_when_calls_added",
+                ]
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": [
+                    "concurrency_limit",
+                    "contact_daily_cap",
+                    "called_countries",
+                    "dnc_enabled",
+                ]
+            },
+        ),
+        ("Times", {"fields": ["created_at", "updated_at"]}),
+    ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # it would take calls and audit events along: suspend it instead

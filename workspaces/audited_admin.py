@@ -14,6 +14,7 @@ from workspaces.client import client_ip, request_id_of
 from workspaces.ids import is_object_id
 from workspaces.models import Workspace
 from workspaces.services.audit import audit_event
+from workspaces.services.dialing import wake
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -85,14 +86,23 @@ class AuditedAdmin(admin.ModelAdmin[Row]):
                 actor=actor_of(request),
                 action=f"{row._meta.model_name}.{verb}",
                 target=row,
-                workspace_id=row.pk if isinstance(row, Workspace) else _workspace_id(row),
+                workspace_id=_workspace_id(row),
                 now=timezone.now(),
                 changes={"admin": message} if message else {},
             ).save(force_insert=True)
 
 
 def _workspace_id(row: models.Model) -> str | None:
-    return getattr(row, "workspace_id", None)
+    return row.pk if isinstance(row, Workspace) else getattr(row, "workspace_id", None)
+
+
+class DialingAdmin(AuditedAdmin[Row]):
+    """Rows that say which calls may go: calls that a change lets go, go at once."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if workspace_id := _workspace_id(obj):
+            wake(workspace_id, timezone.now())
 
 
 class ReadOnlyAdmin(AuditedAdmin[Row]):

@@ -13,9 +13,12 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import InterfaceError, OperationalError, connection, models
 
 from workspaces.ids import ObjectIdField
+
+# The database is away, or a lock was not had in time: trying again may help.
+AWAY = (OperationalError, InterfaceError)
 
 _length = re.compile(r"\(\d+\)")
 # Their Python values are what psycopg takes; Django would look at each again.
@@ -135,6 +138,13 @@ def fetch_all(statement: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         cursor.execute(statement, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+def execute(statement: str, params: Sequence[Any]) -> int:
+    """Run a statement that returns nothing. Returns how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return int(cursor.rowcount)
 
 
 @contextmanager

@@ -13,17 +13,10 @@ from batches.models import EVERY_DAY, BatchNumber, BatchStatus, BatchType, CallB
 from batches.states import move_batch
 from calling.models import PhoneNumber
 from workspaces.callers import Actor
-from workspaces.models import AuditEvent
+from workspaces.models import AuditEvent, CallingHour
 from workspaces.services.audit import audit_event
+from workspaces.services.dialing import wake
 from workspaces.sql import insert_rows
-
-
-@dataclass(frozen=True, slots=True)
-class CallingHour:
-    """Minutes of the day, `end` exclusive: 0 <= start < end <= 1440."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +119,7 @@ def update_batch(
             replace_rotation(batch, phone_ids)
         told = {**changes, **({} if phone_ids is None else {"numbers": list(phone_ids)})}
         record_batch_event(batch, "batch.update", told, actor, now)
+        wake(workspace_id, now)
     return batch
 
 

@@ -17,7 +17,9 @@ from calling.models import CarrierAccount, PhoneNumber
 from calling.services.agents import lock_agent
 from workspaces.callers import Actor
 from workspaces.errors import field_error
+from workspaces.models import AuditEvent
 from workspaces.services.audit import audit_event
+from workspaces.services.dialing import wake
 from workspaces.services.members import active_member
 from workspaces.sql import insert_rows
 
@@ -53,13 +55,16 @@ def add_phone(
     with transaction.atomic():
         if phone.agent_id is not None:
             lock_agent(workspace_id, phone.agent_id)
+        account = store_account(
+            workspace_id=workspace_id, carrier=phone.carrier, credentials=phone.credentials, now=now
+        )
         row = PhoneNumber(
             workspace_id=workspace_id,
             number=phone.number,
             label=phone.label,
             agent_id=phone.agent_id,
             carrier=phone.carrier,
-            account_id=_stored_account(workspace_id, phone, now).id,
+            account_id=account.id,
             created_by_id=user_id,
             created_at=now,
             updated_at=now,
@@ -72,19 +77,17 @@ def add_phone(
             now=now,
             changes={"number": row.number, "carrier": row.carrier, "label": row.label},
         )
-        try:
-            with transaction.atomic():
-                insert_rows(row, event)
-        except IntegrityError as error:
-            message = "This number has been added to the workspace already."
-            raise field_error("phoneNumber", message, "already_added") from error
+        _insert(row, event)
     return row
 
 
 def update_phone(
     *, workspace_id: str, phone_id: str, changes: Mapping[str, Any], actor: Actor, now: datetime
 ) -> PhoneNumber:
-    """Set some of PhoneNumber's fields. Raises Http404, ValidationError (`unknown_agent`)."""
+    """Set some of PhoneNumber's fields; calls that this lets go, go at once.
+
+    Raises Http404, ValidationError (`unknown_agent`).
+    """
     with transaction.atomic():
         phones = PhoneNumber.objects.for_workspace(workspace_id).select_for_update(no_key=True)
         phone = phones.filter(id=phone_id).first()
@@ -104,7 +107,47 @@ def update_phone(
             now=now,
             changes=dict(changes),
         ).save(force_insert=True)
+        wake(workspace_id, now)
     return phone
+
+
+def store_account(
+    *,
+    workspace_id: str,
+    carrier: str,
+    credentials: Credentials,
+    now: datetime,
+    calls_per_second: int = 0,
+) -> CarrierAccount:
+    """The account of these credentials, which replace what was stored of it.
+
+    `calls_per_second` is for a new one: what is known keeps its limits. Part of the write of a number,
+    in whose transaction it is called and with whose event it is told.
+    """
+    account_id = credentials.account_id
+    digest = salted_hmac("calling.CarrierAccount", f"{carrier}:{account_id}", algorithm="sha256")
+    stored = {
+        "credentials": {"accSId": account_id, "authToken": credentials.auth_token},
+        "updated_at": now,
+    }
+    # Without reading the old ones: new credentials also mend an account whose key is lost.
+    account, _ = CarrierAccount.objects.defer("credentials").update_or_create(
+        workspace_id=workspace_id,
+        carrier=carrier,
+        digest=digest.digest(),
+        defaults=stored,
+        create_defaults={**stored, "calls_per_second": calls_per_second, "created_at": now},
+    )
+    return account
+
+
+def _insert(phone: PhoneNumber, event: AuditEvent) -> None:
+    try:
+        with transaction.atomic():
+            insert_rows(phone, event)
+    except IntegrityError as error:
+        message = "This number has been added to the workspace already."
+        raise field_error("phoneNumber", message, "already_added") from error
 
 
 def _verify(phone: NewPhone) -> None:
@@ -119,24 +162,3 @@ def _verify(phone: NewPhone) -> None:
         # Its text may quote the request, credentials and all. Where it happened stays in the log.
         fault = RuntimeError(f"{type(error).__name__} in the carrier {phone.carrier}")
         raise fault.with_traceback(error.__traceback__) from None
-
-
-def _stored_account(workspace_id: str, phone: NewPhone, now: datetime) -> CarrierAccount:
-    """The account of these credentials, which replace what was stored of it."""
-    account_id = phone.credentials.account_id
-    digest = salted_hmac(
-        "calling.CarrierAccount", f"{phone.carrier}:{account_id}", algorithm="sha256"
-    )
-    stored = {
-        "credentials": {"accSId": account_id, "authToken": phone.credentials.auth_token},
-        "updated_at": now,
-    }
-    # Without reading the old ones: new credentials also mend an account whose key is lost.
-    account, _ = CarrierAccount.objects.defer("credentials").update_or_create(
-        workspace_id=workspace_id,
-        carrier=phone.carrier,
-        digest=digest.digest(),
-        defaults=stored,
-        create_defaults={**stored, "created_at": now},
-    )
-    return account

@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
 
-from calling.models import Agent, PhoneNumber
+from calling.models import Agent, CarrierAccount, PhoneNumber
 from tests import factories
-from tests.cast import Person
-from workspaces.models import AuditEvent
+from tests.cast import Api, Person
+from tests.envelope import checked
+from workspaces.models import AuditEvent, DialSchedule
 
 ADD_AGENT = "/admin/calling/agent/add/"
 
 
-def change(row: Agent | PhoneNumber) -> str:
+def change(row: Agent | CarrierAccount | PhoneNumber) -> str:
     return reverse(f"admin:calling_{row._meta.model_name}_change", args=[row.id])
 
 
@@ -99,3 +102,105 @@ def test_a_number_takes_an_agent_of_its_own_workspace_only(
     assert staff.post(change(phone), {**edited, "agent": mine.id}).status_code == 302
     phone.refresh_from_db()
     assert (phone.agent_id, phone.concurrency_limit, phone.daily_cap) == (mine.id, 2, 50)
+
+
+def woken_since(moment: Any) -> list[str]:
+    """The workspaces that a dialer has to look at."""
+    woken = DialSchedule.objects.filter(next_dial_at__range=(moment, timezone.now()))
+    return list(woken.values_list("workspace_id", flat=True))
+
+
+def test_saving_a_number_has_a_dialer_look_at_once(
+    staff: Client, owner: Person, stranger: Person, phone: PhoneNumber
+) -> None:
+    before = timezone.now()
+    edited = {"label": "", "is_active": "on", "concurrency_limit": 2, "daily_cap": -1}
+    assert staff.post(change(phone), edited).status_code == 200
+    assert woken_since(before) == []
+    assert staff.post(change(phone), {**edited, "daily_cap": 1}).status_code == 302
+    assert woken_since(before) == [owner.workspace.id]
+
+
+# --- Accounts with carriers -----------------------------------------------------------------------
+
+
+def an_account(api: Api, owner: Person, number: str = "12125551234") -> CarrierAccount:
+    """As add-phone makes it, or finds it again."""
+    request = {
+        "userId": owner.user.id,
+        "phoneNumber": number,
+        "integration": "simulator",
+        "authToken": f"token of {number}",
+        "accSId": "AC-1",
+    }
+    checked(api.post("/api/call/add-phone", request, owner.with_token), 201)
+    return CarrierAccount.objects.get()
+
+
+def test_the_limits_of_an_account_are_all_that_can_be_edited(
+    staff: Client, api: Api, owner: Person, stranger: Person, settings: Settings
+) -> None:
+    account, before = an_account(api, owner), timezone.now()
+    keys = settings.ENCRYPTION_KEYS
+    settings.ENCRYPTION_KEYS = ["b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Q="]  # opens nothing
+    edited = {
+        "calls_per_second": 12,
+        "concurrency_limit": 34,
+        "workspace": stranger.workspace.id,
+        "credentials": "{}",
+        "created_at_0": "2020-01-01",
+    }
+    assert staff.post(change(account), edited).status_code == 302
+
+    settings.ENCRYPTION_KEYS = keys
+    stored = CarrierAccount.objects.get()
+    assert (stored.calls_per_second, stored.concurrency_limit) == (12, 34)
+    assert stored.updated_at > account.updated_at
+    for name in ("workspace_id", "carrier", "digest", "credentials", "created_at"):
+        assert getattr(stored, name) == getattr(account, name)
+    assert woken_since(before) == [owner.workspace.id]
+    event = AuditEvent.objects.get(credential_kind="session")
+    assert (event.action, event.target_id) == ("carrieraccount.update", account.id)
+    assert event.workspace_id == owner.workspace.id
+    assert "Calls per second" in str(event.changes)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"calls_per_second": -1},
+        {"calls_per_second": 40_000},
+        {"calls_per_second": ""},
+        {"concurrency_limit": -1},
+        {"concurrency_limit": 10**10},
+        {"concurrency_limit": "many"},
+    ],
+    ids=str,
+)
+def test_a_limit_that_is_none_is_refused(
+    staff: Client, api: Api, owner: Person, fields: dict[str, Any]
+) -> None:
+    account, before = an_account(api, owner), timezone.now()
+    edited = {"calls_per_second": 1, "concurrency_limit": 1, **fields}
+    assert staff.post(change(account), edited).status_code == 200
+    assert CarrierAccount.objects.get().updated_at == account.updated_at
+    assert woken_since(before) == []
+
+
+def test_nobody_makes_or_deletes_an_account_in_the_back_office(
+    staff: Client, api: Api, owner: Person
+) -> None:
+    account = an_account(api, owner)
+    assert staff.get("/admin/calling/carrieraccount/add/").status_code == 403
+    delete = reverse("admin:calling_carrieraccount_delete", args=[account.id])
+    assert staff.post(delete, {"post": "yes"}).status_code == 403
+
+
+def test_new_credentials_of_an_account_keep_its_limits(
+    staff: Client, api: Api, owner: Person
+) -> None:
+    account = an_account(api, owner)
+    staff.post(change(account), {"calls_per_second": 12, "concurrency_limit": 34})
+    stored = an_account(api, owner, number="12125559999")
+    assert stored.credentials["authToken"] == "token of 12125559999"
+    assert (stored.calls_per_second, stored.concurrency_limit) == (12, 34)

@@ -13,7 +13,7 @@ from tests.cast import Api, Person, person
 from tests.envelope import checked
 from workspaces.callers import Role
 from workspaces.ids import new_object_id
-from workspaces.models import AuditEvent
+from workspaces.models import AuditEvent, DialSchedule
 
 LIST = "/api/call/phones"
 
@@ -184,3 +184,17 @@ def test_the_audit_says_what_was_set(api: Api, owner: Person, phone: PhoneNumber
     event = AuditEvent.objects.get()
     assert (event.action, event.target_id) == ("phonenumber.update", phone.id)
     assert event.changes == {"label": "Front desk", "daily_cap": 5}
+
+
+def test_a_change_has_a_dialer_look_at_the_workspace_at_once(
+    api: Api, owner: Person, stranger: Person, phone: PhoneNumber
+) -> None:
+    before = timezone.now()
+    checked(patch(api, owner, phone, active="yes"), 400)
+    checked(patch(api, stranger, phone, active=True), 404)
+    assert not DialSchedule.objects.exists()
+    checked(patch(api, owner, phone, active=True, concurrencyLimit=9), 200)
+    schedule = DialSchedule.objects.get()
+    assert schedule.workspace_id == owner.workspace.id
+    assert schedule.next_dial_at is not None
+    assert before <= schedule.next_dial_at <= timezone.now()

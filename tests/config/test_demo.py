@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from calling.models import Agent, PhoneNumber
+from calling.models import Agent, CarrierAccount, PhoneNumber
 from config.demo import WORKSPACES
 from tests import factories
 from tests.cast import Api
@@ -98,6 +98,51 @@ def test_what_was_made_of_the_agent_since_stays(db: None, path: Path) -> None:
     assert Agent.objects.get(id=entry["agentId"]).name == "Ours now"
     assert PhoneNumber.objects.get(id=entry["phoneIds"][0]).agent_id == other.id
     assert counts()[-1] == 3
+
+
+def limits() -> tuple[set[int], set[int]]:
+    """Calls at a time of the workspaces, calls a second of the accounts."""
+    return (
+        set(Workspace.objects.values_list("concurrency_limit", flat=True)),
+        set(CarrierAccount.objects.values_list("calls_per_second", flat=True)),
+    )
+
+
+def test_each_workspace_has_one_account_and_limits_and_no_calling_window(
+    db: None, path: Path
+) -> None:
+    for entry in seed(path)["workspaces"]:
+        account = CarrierAccount.objects.get(workspace_id=entry["workspaceId"])
+        numbers = PhoneNumber.objects.filter(workspace_id=entry["workspaceId"])
+        assert set(numbers.values_list("account", flat=True)) == {account.id}
+        assert account.credentials["accSId"] == "demo"
+    assert limits() == ({50}, {50})
+    assert not any(workspace.has_calling_window for workspace in Workspace.objects.all())
+
+
+def test_what_was_seeded_before_there_were_accounts_gets_them_with_their_limits(
+    db: None, path: Path
+) -> None:
+    first = seed(path)
+    PhoneNumber.objects.update(account=None)
+    CarrierAccount.objects.all().delete()
+    Workspace.objects.update(concurrency_limit=0)
+    assert seed(path) == first
+    assert limits() == ({50}, {50})
+    assert CarrierAccount.objects.count() == 2
+    assert not PhoneNumber.objects.filter(account=None).exists()
+
+
+@pytest.mark.parametrize("limit", [0, 7])
+def test_limits_that_were_changed_since_stay(db: None, path: Path, limit: int) -> None:
+    seed(path)
+    Workspace.objects.update(concurrency_limit=limit)
+    CarrierAccount.objects.update(calls_per_second=limit)
+    before = list(CarrierAccount.objects.order_by("id").values())
+    PhoneNumber.objects.filter(number__in=[one.numbers[0] for one in WORKSPACES]).delete()
+    seed(path)
+    assert limits() == ({limit}, {limit})
+    assert list(CarrierAccount.objects.order_by("id").values()) == before
 
 
 def test_only_its_owner_may_read_the_file(db: None, path: Path) -> None:

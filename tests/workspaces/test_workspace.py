@@ -27,6 +27,7 @@ def test_everybody_reads_their_own(
     assert body["message"] == "Workspace fetched successfully"
     assert list(body["data"]) == [
         *("_id", "name", "timezone", "calledCountries", "startWhenCallsAdded", "dncEnabled"),
+        *("concurrencyLimit", "contactDailyCap", "callingHour", "allowedDays"),
         *("createdAt", "updatedAt"),
     ]
     assert body["data"]["_id"] == owner.workspace.id

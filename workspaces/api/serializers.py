@@ -9,6 +9,7 @@ from django.utils import timezone
 from phonenumbers import SUPPORTED_REGIONS
 from rest_framework import serializers
 
+from workspaces.api.calling_window import CallingHourField, CallingHourSerializer, DaysField
 from workspaces.api.fields import (
     BoundedListField,
     NameField,
@@ -17,6 +18,7 @@ from workspaces.api.fields import (
     StrictCharField,
     StrictChoiceField,
     StrictEmailField,
+    StrictIntegerField,
     TimezoneField,
     UtcDateTimeField,
 )
@@ -24,6 +26,8 @@ from workspaces.api.pagination import PaginationSerializer
 from workspaces.api.strict import StrictSerializer
 from workspaces.callers import Role, Scope
 from workspaces.models import ApiKey, Membership, User, Workspace
+
+MAX_CONCURRENCY, MAX_CONTACT_CAP = 100_000, 1_000
 
 
 class LoginSerializer(StrictSerializer):
@@ -72,6 +76,10 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
     dncEnabled = serializers.BooleanField(
         source="dnc_enabled", help_text="Whether every batch honours the do-not-call list."
     )
+    concurrencyLimit = serializers.IntegerField(source="concurrency_limit")
+    contactDailyCap = serializers.IntegerField(source="contact_daily_cap")
+    callingHour = CallingHourField(source="*")
+    allowedDays = serializers.ListField(child=serializers.IntegerField(), source="allowed_days")
     createdAt = UtcDateTimeField(source="created_at")
     updatedAt = UtcDateTimeField(source="updated_at")
 
@@ -79,11 +87,14 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
         model = Workspace
         fields = [
             *("_id", "name", "timezone", "calledCountries", "startWhenCallsAdded", "dncEnabled"),
+            *("concurrencyLimit", "contactDailyCap", "callingHour", "allowedDays"),
             *("createdAt", "updatedAt"),
         ]
 
 
 class UpdateWorkspaceSerializer(StrictSerializer):
+    """What may change of a workspace. Validated data: by the names of Workspace's fields."""
+
     name = NameField(required=False)
     timezone = TimezoneField(required=False, help_text="For batches that name none.")
     calledCountries = BoundedListField(
@@ -99,11 +110,41 @@ class UpdateWorkspaceSerializer(StrictSerializer):
         source="start_when_calls_added",
         help_text="Whether adding calls to a batch starts it.",
     )
+    concurrencyLimit = StrictIntegerField(
+        required=False,
+        source="concurrency_limit",
+        min_value=0,
+        max_value=MAX_CONCURRENCY,
+        help_text="Calls at a time, over all batches; 0: no limit.",
+    )
+    contactDailyCap = StrictIntegerField(
+        required=False,
+        source="contact_daily_cap",
+        min_value=0,
+        max_value=MAX_CONTACT_CAP,
+        help_text="Attempts on one contact's number in 24 hours, over all batches; 0: no limit.",
+    )
+    callingHour = CallingHourSerializer(
+        required=False,
+        help_text="For every batch, whose own can only narrow it; 00:00 to 24:00 takes it away.",
+    )
+    allowedDays = DaysField(
+        required=False,
+        source="allowed_days",
+        help_text="0 = Sunday … 6 = Saturday; for every batch, whose own can only narrow them.",
+    )
 
     def validate_calledCountries(self, codes: list[str]) -> list[str]:
         if len(set(codes)) < len(codes):
             raise serializers.ValidationError("Must not repeat a country.", "repeated_country")
         return sorted(codes)
+
+    def validate_allowedDays(self, days: list[int]) -> list[int]:
+        return sorted(days)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        hour = attrs.pop("callingHour", None)
+        return {**attrs, **(hour.columns() if hour else {})}
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):

@@ -5,13 +5,17 @@ from django.db import models
 
 from workspaces.callers import Role
 from workspaces.ids import ObjectIdField
+from workspaces.models.calling_window import CallingWindow
 from workspaces.models.user import User
 from workspaces.querysets import WorkspaceManager
 from workspaces.timezones import validate_timezone
 
 
-class Workspace(models.Model):
-    """A tenant. A suspended one (`is_active` false) keeps its data and loses its API."""
+class Workspace(CallingWindow):
+    """A tenant. A suspended one (`is_active` false) keeps its data and loses its API and its dialing.
+
+    Its calling window holds for every batch, whose own can only narrow it.
+    """
 
     id = ObjectIdField(primary_key=True)
     name = models.CharField(max_length=200)
@@ -37,9 +41,20 @@ class Workspace(models.Model):
         db_default=True,
         help_text="For every batch; else for those that ask for it.",
     )
+    concurrency_limit = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Calls at a time, over all batches; 0: no limit."
+    )
+    contact_daily_cap = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Attempts on one contact's number in 24 hours, over all batches; 0: no limit.",
+    )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints = [*CallingWindow.Meta.constraints]
 
     def __str__(self) -> str:
         return self.name

@@ -1,11 +1,9 @@
 """Shapes of the batch endpoints. Field names are the API's own."""
 
-import re
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
 
 from batches.models import (
     EVERY_DAY,
@@ -15,8 +13,9 @@ from batches.models import (
     BatchType,
     CallBatch,
 )
-from batches.services.batches import BatchSettings, CallingHour, unknown_numbers
+from batches.services.batches import BatchSettings, unknown_numbers
 from calling.models import PhoneNumber
+from workspaces.api.calling_window import CallingHourField, CallingHourSerializer, DaysField
 from workspaces.api.fields import (
     OBJECT_ID_SCHEMA,
     BoundedListField,
@@ -33,52 +32,6 @@ from workspaces.api.pagination import PaginationSerializer
 from workspaces.api.strict import PageQuery, StrictSerializer
 
 MAX_NUMBERS = 100
-CLOCK_TIME_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-_is_clock_time = re.compile(CLOCK_TIME_PATTERN.strip("^$")).fullmatch
-
-
-@extend_schema_field({"type": "string", "pattern": CLOCK_TIME_PATTERN})
-class ClockTimeField(StrictCharField):
-    """`HH:MM`, 24-hour, as minutes of the day."""
-
-    default_error_messages = {"invalid_time": "Must be a time as HH:MM, 24-hour."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str) or not _is_clock_time(data):
-            self.fail("invalid_time")
-        return int(data[:2]) * 60 + int(data[3:])
-
-
-class CallingHourSerializer(StrictSerializer):
-    start = ClockTimeField(help_text="From this time on.")
-    end = ClockTimeField(help_text="Up to, not including; may be 24:00.")
-
-    def validate(self, attrs: dict[str, int]) -> CallingHour:
-        if attrs["start"] >= attrs["end"]:
-            raise serializers.ValidationError(
-                {"end": [ErrorDetail("Must be later than start.", "not_later")]}
-            )
-        return CallingHour(**attrs)
-
-
-@extend_schema_field(
-    {
-        "type": "array",
-        "items": {"type": "integer", "minimum": 0, "maximum": 6},
-        "minItems": 1,
-        "maxItems": len(EVERY_DAY),
-        "uniqueItems": True,
-    }
-)
-class DaysField(BoundedListField):
-    child = StrictIntegerField(min_value=0, max_value=6)
-    default_error_messages = {"repeated_day": "Must not repeat a day."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        days = super().to_internal_value(data)
-        if len(set(days)) < len(days):
-            self.fail("repeated_day")
-        return days
 
 
 class CallingNumbersField(BoundedListField):
@@ -114,9 +67,7 @@ class CreateBatchSerializer(StrictSerializer):
     timezone = TimezoneField(required=False, help_text="IANA name; default: the workspace's.")
     callingHour = CallingHourSerializer(required=False, help_text="Default: all day.")
     allowedDays = DaysField(
-        max_length=len(EVERY_DAY),
-        required=False,
-        help_text="0 = Sunday … 6 = Saturday; default: every day.",
+        required=False, help_text="0 = Sunday … 6 = Saturday; default: every day."
     )
     batchType = StrictChoiceField(
         BatchType.choices, default=BatchType.OUTBOUND, help_text="Stored and returned."
@@ -151,7 +102,7 @@ class UpdateBatchSerializer(CreateBatchSerializer):
         phone_ids = attrs.pop("callingNumbers", None)
         changes = {_COLUMNS[name]: value for name, value in attrs.items() if name in _COLUMNS}
         if hour := attrs.get("callingHour"):
-            changes |= {"calling_hour_start": hour.start, "calling_hour_end": hour.end}
+            changes |= hour.columns()
         if "allowed_days" in changes:
             changes["allowed_days"] = sorted(changes["allowed_days"])
         return {"phone_ids": phone_ids, "changes": changes}
@@ -206,28 +157,6 @@ class BatchSummarySerializer(serializers.ModelSerializer[CallBatch]):
 class BatchListSerializer(serializers.Serializer[Any]):
     batches = BatchSummarySerializer(many=True)
     pagination = PaginationSerializer()
-
-
-@extend_schema_field(
-    {
-        "oneOf": [
-            {"type": "null"},
-            {
-                "type": "object",
-                "properties": {"start": {"type": "string"}, "end": {"type": "string"}},
-                "required": ["start", "end"],
-            },
-        ]
-    }
-)
-class CallingHourField(serializers.Field[Any, Any, Any, Any]):
-    """The calling hours of a batch as they were given; null: all day."""
-
-    def to_representation(self, batch: CallBatch) -> dict[str, str] | None:
-        if batch.calling_hour_start is None or batch.calling_hour_end is None:
-            return None
-        minutes = {"start": batch.calling_hour_start, "end": batch.calling_hour_end}
-        return {name: f"{value // 60:02}:{value % 60:02}" for name, value in minutes.items()}
 
 
 class BatchSerializer(serializers.ModelSerializer[CallBatch]):
