@@ -82,6 +82,12 @@ class CarrierAccount(models.Model):
     # HMAC of carrier and account id: finds the account without keeping the id readable.
     digest = models.BinaryField(max_length=32)
     credentials = EncryptedJSONField()  # {"accSId", "authToken"}
+    calls_per_second = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Call starts a second; 0: no limit."
+    )
+    concurrency_limit = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Calls at a time on the account; 0: no limit."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -99,6 +105,25 @@ class CarrierAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_carrier_display()} {self.id}"
+
+
+class CarrierLimiter(models.Model):
+    """The pace of one account with a carrier, over all workspaces that it was added to.
+
+    GCRA with one timestamp: `next_slot_at` is the first moment that nobody has reserved yet.
+    """
+
+    id = ObjectIdField(primary_key=True)
+    digest = models.BinaryField(max_length=32)  # as CarrierAccount's
+    next_slot_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="carrierlimiter_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.next_slot_at}"
 
 
 class PhoneNumber(models.Model):
@@ -155,3 +180,46 @@ class PhoneNumber(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.label}".rstrip()
+
+
+class SimulatedCall(models.Model):
+    """A call as the simulator knows it, and what it has yet to report.
+
+    Frozen when it rang (`called_before`, `time_scale`): what becomes of a call is computed from this
+    row alone, by whoever asks.
+    """
+
+    id = ObjectIdField(primary_key=True)
+    request_uuid = models.UUIDField()
+    from_number = models.CharField(max_length=16)
+    to_number = models.CharField(max_length=16)
+    callback_url = models.TextField()
+    called_before = models.BooleanField(help_text="From the same number.")
+    time_scale = models.FloatField()
+    rang_at = models.DateTimeField()
+    hung_up_at = models.DateTimeField(null=True)
+    # Null: there is nothing left to report. A sender at work moves it ahead, so that another one
+    # takes over if it dies.
+    next_callback_at = models.DateTimeField(null=True)
+    callbacks_sent = models.PositiveSmallIntegerField(default=0)
+    callback_failures = models.PositiveSmallIntegerField(
+        default=0, help_text="Of the next callback."
+    )
+
+    class Meta:
+        indexes = [
+            # Was this number called before?
+            models.Index(fields=["to_number", "from_number"], name="simulatedcall_to_number"),
+            # The sender: what has to be reported now, and when is the next one?
+            models.Index(
+                fields=["next_callback_at"],
+                name="simulatedcall_callback_due",
+                condition=Q(next_callback_at__isnull=False),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["request_uuid"], name="simulatedcall_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.request_uuid)

@@ -48,6 +48,7 @@ _LEVELS = {
     "django.server": {"level": "ERROR"},
     "axes": {"level": "WARNING"},
     "procrastinate": {"level": "WARNING"},
+    "httpx": {"level": "WARNING"},  # it logs every address that it asks, in full
 }
 
 

@@ -1,7 +1,7 @@
 """The carriers that are there, by the name that the API calls them `integration`."""
 
 from calling.carriers.base import CarrierAdapter
-from calling.carriers.simulator import Simulator
+from calling.carriers.simulator import SIMULATOR
 from calling.models import Carrier
 
-CARRIERS: dict[str, CarrierAdapter] = {Carrier.SIMULATOR.value: Simulator()}
+CARRIERS: dict[str, CarrierAdapter] = {Carrier.SIMULATOR.value: SIMULATOR}
