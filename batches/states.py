@@ -5,7 +5,7 @@ Late, repeated and out-of-order requests find that there is nothing to compare w
 
 from datetime import datetime
 
-from batches.models import BatchStatus, CallBatch, CallStatus, PauseReason
+from batches.models import AttemptStatus, BatchStatus, CallBatch, CallStatus, PauseReason
 
 BATCH_MOVES: dict[BatchStatus, frozenset[BatchStatus]] = {
     BatchStatus.DRAFT: frozenset({BatchStatus.ACTIVE}),
@@ -15,13 +15,37 @@ BATCH_MOVES: dict[BatchStatus, frozenset[BatchStatus]] = {
     BatchStatus.COMPLETED: frozenset({BatchStatus.ACTIVE}),
 }
 CALL_MOVES: dict[CallStatus, frozenset[CallStatus]] = {
-    CallStatus.PENDING: frozenset({CallStatus.CANCELLED}),
+    CallStatus.PENDING: frozenset(
+        {CallStatus.IN_PROGRESS, CallStatus.SKIPPED, CallStatus.CANCELLED}
+    ),
+    # Back to pending: to be tried again, or put back before it was dialed.
+    CallStatus.IN_PROGRESS: frozenset(
+        {
+            *(CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.UNKNOWN, CallStatus.PENDING),
+            *(CallStatus.SKIPPED, CallStatus.CANCELLED),
+        }
+    ),
     # Added again, or put back by retry-calls.
     CallStatus.COMPLETED: frozenset({CallStatus.PENDING}),
     CallStatus.FAILED: frozenset({CallStatus.PENDING}),
     CallStatus.SKIPPED: frozenset({CallStatus.PENDING}),
     CallStatus.CANCELLED: frozenset({CallStatus.PENDING}),
-    CallStatus.UNKNOWN: frozenset({CallStatus.PENDING}),
+    # The carrier may tell after all, by a late callback.
+    CallStatus.UNKNOWN: frozenset({CallStatus.PENDING, CallStatus.COMPLETED, CallStatus.FAILED}),
+}
+_ENDS = frozenset(
+    {
+        *(AttemptStatus.COMPLETED, AttemptStatus.BUSY, AttemptStatus.NO_ANSWER),
+        *(AttemptStatus.FAILED, AttemptStatus.CANCELED),
+    }
+)
+ATTEMPT_MOVES: dict[AttemptStatus, frozenset[AttemptStatus]] = {
+    AttemptStatus.QUEUED: frozenset(
+        {AttemptStatus.RINGING, AttemptStatus.IN_PROGRESS, AttemptStatus.UNKNOWN, *_ENDS}
+    ),
+    AttemptStatus.RINGING: frozenset({AttemptStatus.IN_PROGRESS, AttemptStatus.UNKNOWN, *_ENDS}),
+    AttemptStatus.IN_PROGRESS: frozenset({AttemptStatus.UNKNOWN, *_ENDS}),
+    AttemptStatus.UNKNOWN: _ENDS,
 }
 
 

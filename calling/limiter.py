@@ -23,6 +23,7 @@ WITH wanted AS (
 SELECT digest, next_slot_at FROM calling_carrierlimiter
 WHERE digest = ANY(%s::bytea[]) ORDER BY digest FOR NO KEY UPDATE
 """
+_READ = "SELECT digest, next_slot_at FROM calling_carrierlimiter WHERE digest = ANY(%s::bytea[])"
 _KEEP = """
 UPDATE calling_carrierlimiter AS limiter SET next_slot_at = kept.next_slot_at
 FROM unnest(%s::bytea[], %s::timestamptz[]) AS kept (digest, next_slot_at)
@@ -70,6 +71,12 @@ def lock_limiters(digests: Collection[bytes], now: datetime) -> dict[bytes, date
         rows = fetch_all(_LOCK, [array_literal(ids), names, now, names])
         found = {bytes(digest): slot for digest, slot in rows}
     return found
+
+
+def free_slots(digests: Collection[bytes]) -> dict[bytes, datetime]:
+    """The first free slot of each account that ever had one reserved; nothing is held."""
+    rows = fetch_all(_READ, [array_literal(sorted(digests))])
+    return {bytes(digest): slot for digest, slot in rows}
 
 
 def keep_paces(paces: Collection[Pace]) -> None:

@@ -21,9 +21,17 @@ from batches.models import (
     ImportErrorRow,
     ImportKind,
     ImportSource,
+    Lease,
 )
 from batches.services.counters import PICKED, change_counts
-from calling.models import Agent, Carrier, CarrierAccount, ConnectionType, PhoneNumber
+from calling.models import (
+    Agent,
+    Carrier,
+    CarrierAccount,
+    CarrierLimiter,
+    ConnectionType,
+    PhoneNumber,
+)
 from workspaces.callers import Role, Scope
 from workspaces.credentials import mint
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
@@ -215,6 +223,31 @@ class CallAttemptFactory(DjangoModelFactory):
 
     class Meta:
         model = CallAttempt
+
+
+class LeaseFactory(DjangoModelFactory):
+    """An attempt under way; `attempt` is the attempt, whose id is its own."""
+
+    class Params:
+        attempt = factory.SubFactory(CallAttemptFactory)
+
+    id = factory.SelfAttribute("attempt.id")
+    batch = factory.SelfAttribute("attempt.batch")
+    workspace = factory.SelfAttribute("batch.workspace")
+    call = factory.SelfAttribute("attempt.call")
+    phone = factory.SubFactory(PhoneNumberFactory, workspace=factory.SelfAttribute("..workspace"))
+    to_number = factory.SelfAttribute("call.phone_number")
+    look_at = factory.LazyFunction(lambda: now() + timedelta(seconds=20))
+
+    class Meta:
+        model = Lease
+
+
+class CarrierLimiterFactory(DjangoModelFactory):
+    next_slot_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = CarrierLimiter
 
 
 class CallEventFactory(DjangoModelFactory):

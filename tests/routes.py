@@ -16,7 +16,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework import serializers
 
-from batches.api.serializers.batches import ClockTimeField
 from batches.api.serializers.contacts import ContactsField, JsonTextField
 from batches.models import BatchStatus, Call, CallStatus
 from calling.api.fields import PhoneNumberField
@@ -25,6 +24,7 @@ from tests import factories
 from tests.cast import Person
 from workspaces.api import fields
 from workspaces.api.base import ApiViewSet
+from workspaces.api.calling_window import ClockTimeField
 from workspaces.api.endpoint import Endpoint
 from workspaces.api.serializers import CountryField
 from workspaces.callers import Role

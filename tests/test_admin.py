@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from batches.models import Call, CallBatch, DoNotCallEntry, Import
-from calling.models import CarrierAccount, PhoneNumber
+from calling.models import PhoneNumber
 from tests import factories
 from tests.cast import Api, Person, person
 from workspaces.models import AccessToken, ApiKey, AuditEvent, Membership, User, Workspace
@@ -85,7 +85,7 @@ def test_nobody_but_staff_sees_a_page(owner: Person, model: type[Model]) -> None
 
 @pytest.mark.parametrize(
     "model",
-    [AccessToken, AuditEvent, Call, CallBatch, CarrierAccount, DoNotCallEntry, Import],
+    [AccessToken, AuditEvent, Call, CallBatch, DoNotCallEntry, Import],
 )
 def test_what_the_api_owns_can_only_be_looked_at(
     staff: Client, owner: Person, model: type[Model]
@@ -202,6 +202,9 @@ def test_every_write_leaves_an_audit_event_with_its_workspace(
     suspended = {
         "name": "Renamed",
         "timezone": "UTC",
+        "allowed_days": ["1"],
+        "concurrency_limit": 0,
+        "contact_daily_cap": 0,
         "memberships-TOTAL_FORMS": 0,
         "memberships-INITIAL_FORMS": 0,
     }

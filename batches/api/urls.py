@@ -1,6 +1,7 @@
 from django.urls import URLPattern, path
 
 from batches.api.views.batches import CallBatchViewSet
+from batches.api.views.carriers import CarrierCallbackViewSet
 from batches.api.views.contacts import ContactsViewSet
 from batches.api.views.details import CallViewSet
 from batches.api.views.dialing import DialingViewSet
@@ -50,6 +51,11 @@ urlpatterns: list[URLPattern] = [
         CallViewSet.as_view({"get": "batch_stats"}),
         name="batch-stats",
     ),
+    path(
+        "call/batch-preflight/<str:batchId>",
+        CallViewSet.as_view({"get": "batch_preflight"}),
+        name="batch-preflight",
+    ),
     path("call/export/csv", ExportViewSet.as_view({"get": "csv"}), name="export-csv"),
     path("call/export/ndjson", ExportViewSet.as_view({"get": "ndjson"}), name="export-ndjson"),
     path("call/imports", ImportViewSet.as_view({"get": "list"}), name="imports"),
@@ -58,6 +64,11 @@ urlpatterns: list[URLPattern] = [
         "call/imports/<str:importId>/errors",
         ImportViewSet.as_view({"get": "errors"}),
         name="import-errors",
+    ),
+    path(
+        "carriers/<str:carrier>/callback",
+        CarrierCallbackViewSet.as_view({"post": "receive"}),
+        name="carrier-callback",
     ),
     path("dnc/enable-disable", DoNotCallViewSet.as_view({"post": "switch"}), name="dnc-switch"),
     path("dnc/add", DoNotCallViewSet.as_view({"post": "create"}), name="dnc-add"),

@@ -39,10 +39,10 @@ incoming AS (
 _NEW_CALL = """
 INSERT INTO batches_call (
     id, workspace_id, batch_id, phone_number, variables, timezone,
-    status, attempts_made, is_picked, session_id, created_at, updated_at
+    status, attempts_made, is_picked, session_id, next_attempt_at, created_at, updated_at
 )
 SELECT incoming.id, %s::bytea, %s::bytea, incoming.phone_number, incoming.variables, incoming.timezone,
-    'pending', 0, false, %s::bytea, %s::timestamptz, %s::timestamptz
+    'pending', 0, false, %s::bytea, %s::timestamptz, %s::timestamptz, %s::timestamptz
 FROM incoming
 """
 # A file makes a new batch, so the only conflict is with an earlier row of itself: the first stays.
@@ -61,6 +61,9 @@ WITH {{incoming}} existing AS MATERIALIZED (
         status = CASE WHEN existing.status = ANY(%s::text[]) THEN 'pending' ELSE call.status END,
         attempts_made =
             CASE WHEN existing.status = ANY(%s::text[]) THEN 0 ELSE call.attempts_made END,
+        next_attempt_at =
+            CASE WHEN existing.status = ANY(%s::text[]) THEN %s::timestamptz
+                ELSE call.next_attempt_at END,
         session_id = %s::bytea,
         updated_at = %s::timestamptz
     FROM existing JOIN incoming ON incoming.phone_number = existing.phone_number
@@ -171,7 +174,7 @@ def insert_staged(destination: Destination) -> int:
 
 def _upsert_params(to: Destination) -> list[Any]:
     batch, session = bytes.fromhex(to.batch_id), _bytes(to.session_id)
-    existing = [batch, FINISHED, FINISHED, session, to.now]
+    existing = [batch, FINISHED, FINISHED, FINISHED, to.now, session, to.now]
     told = [bytes.fromhex(to.user_id), to.now, FINISHED]
     return [*existing, *told, *_new_call(to)]
 
@@ -181,6 +184,7 @@ def _new_call(to: Destination) -> list[Any]:
         bytes.fromhex(to.workspace_id),
         bytes.fromhex(to.batch_id),
         _bytes(to.session_id),
+        to.now,
         to.now,
         to.now,
     ]

@@ -1,22 +1,28 @@
 from batches.models.batch import (
-    EVERY_DAY,
     MAX_DELAY,
     MAX_RETRY,
-    MINUTES_PER_DAY,
     BatchNumber,
     BatchStatus,
     BatchType,
     BatchVariable,
     CallBatch,
     CallCounter,
-    DaysAreDistinct,
     DialingSession,
     PauseReason,
-    every_day,
+    RotationCursor,
 )
-from batches.models.call import AttemptStatus, Call, CallAttempt, CallEvent, CallStatus
+from batches.models.call import (
+    AttemptStatus,
+    Call,
+    CallAttempt,
+    CallEvent,
+    CallStatus,
+    EventReason,
+    Lease,
+)
 from batches.models.do_not_call import DoNotCallEntry
 from batches.models.imports import Import, ImportErrorRow, ImportKind, ImportSource, ImportStatus
+from workspaces.models import EVERY_DAY, MINUTES_PER_DAY, DaysAreDistinct, every_day
 
 __all__ = [
     "EVERY_DAY",
@@ -37,11 +43,14 @@ __all__ = [
     "DaysAreDistinct",
     "DialingSession",
     "DoNotCallEntry",
+    "EventReason",
     "Import",
     "ImportErrorRow",
     "ImportKind",
     "ImportSource",
     "ImportStatus",
+    "Lease",
     "PauseReason",
+    "RotationCursor",
     "every_day",
 ]

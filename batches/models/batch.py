@@ -1,23 +1,16 @@
 from typing import ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import Q
 
 from batches.querysets import CallBatchQuerySet
 from calling.models import PhoneNumber
 from workspaces.ids import ObjectIdField
-from workspaces.models import User, Workspace
+from workspaces.models import CallingWindow, User, Workspace
 from workspaces.timezones import validate_timezone
 
-EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)  # 0 = Sunday … 6 = Saturday
-MINUTES_PER_DAY = 24 * 60
 MAX_RETRY = 10
 MAX_DELAY = 7 * 24 * 60 * 60
-
-
-def every_day() -> list[int]:
-    return list(EVERY_DAY)
 
 
 class BatchStatus(models.TextChoices):
@@ -44,19 +37,7 @@ class BatchType(models.TextChoices):
     MIXED = "mixed", "Mixed"
 
 
-class DaysAreDistinct(Func):
-    """Every value 0 to 6 and none twice: as many values as days that occur.
-
-    A null among them makes that null, which a CHECK would let pass.
-    """
-
-    template = "COALESCE(cardinality(%(expressions)s) = " + (
-        " + ".join(f"({day} = ANY(%(expressions)s))::int" for day in EVERY_DAY) + ", false)"
-    )
-    output_field = models.BooleanField()
-
-
-class CallBatch(models.Model):
+class CallBatch(CallingWindow):
     """Contacts to call, with the hours, pauses, retries and caller numbers to do it with."""
 
     id = ObjectIdField(primary_key=True)
@@ -78,12 +59,6 @@ class CallBatch(models.Model):
         default=60, help_text="Seconds between attempts on one contact."
     )
     timezone = models.CharField(max_length=64, validators=[validate_timezone])
-    # Minutes of the day, because PostgreSQL's 24:00 has no counterpart in Python's `time`.
-    calling_hour_start = models.PositiveSmallIntegerField(null=True, blank=True)
-    calling_hour_end = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Exclusive."
-    )
-    allowed_days = ArrayField(models.PositiveSmallIntegerField(), default=every_day)
     batch_type = models.CharField(
         max_length=16, choices=BatchType.choices, default=BatchType.OUTBOUND
     )
@@ -119,28 +94,20 @@ class CallBatch(models.Model):
                 name="callbatch_of_user",
                 condition=Q(deleted_at__isnull=True),
             ),
+            # The dialer: the batches of a workspace that are being dialed.
+            models.Index(
+                fields=["workspace"],
+                name="callbatch_dialed",
+                condition=Q(status=BatchStatus.ACTIVE, deleted_at__isnull=True),
+            ),
         ]
         constraints = [
+            *CallingWindow.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(retry__range=(0, MAX_RETRY)), name="callbatch_retry_range"
             ),
             models.CheckConstraint(
                 condition=Q(delay__range=(0, MAX_DELAY)), name="callbatch_delay_range"
-            ),
-            models.CheckConstraint(
-                condition=Q(calling_hour_start__isnull=True, calling_hour_end__isnull=True)
-                | Q(
-                    calling_hour_start__isnull=False,
-                    calling_hour_end__isnull=False,
-                    calling_hour_start__gte=0,
-                    calling_hour_start__lt=F("calling_hour_end"),
-                    calling_hour_end__lte=MINUTES_PER_DAY,
-                ),
-                name="callbatch_calling_hour_order",
-            ),
-            models.CheckConstraint(
-                condition=Q(allowed_days__len__gte=1) & Q(DaysAreDistinct("allowed_days")),
-                name="callbatch_allowed_days_distinct",
             ),
             models.CheckConstraint(
                 condition=Q(batch_type__in=BatchType.values), name="callbatch_type_known"
@@ -177,6 +144,25 @@ class BatchNumber(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.phone_id}"
+
+
+class RotationCursor(models.Model):
+    """Where a batch's rotation stands, and when its turn was.
+
+    A row of its own: it is written by the claim, which never waits for the lock of a batch.
+    """
+
+    batch = models.OneToOneField(
+        CallBatch, models.CASCADE, primary_key=True, related_name="rotation_cursor"
+    )
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
+    position = models.PositiveSmallIntegerField(
+        help_text="Of the number that the last new contact was given."
+    )
+    claimed_at = models.DateTimeField(help_text="When a call of the batch was last claimed.")
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} {self.position}"
 
 
 class BatchVariable(models.Model):

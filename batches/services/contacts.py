@@ -46,6 +46,7 @@ from calling.variables import VariableSchema
 from workspaces.callers import Actor
 from workspaces.models import Workspace
 from workspaces.services.audit import audit_event
+from workspaces.services.dialing import wake
 from workspaces.sql import insert_rows
 
 CHUNK = 1000
@@ -178,6 +179,8 @@ def place_contacts(
     )
     again = {status: number for status, number in loaded.old_statuses.items() if status in FINISHED}
     pending = loaded.added + sum(again.values())
+    if batch.status in (BatchStatus.ACTIVE, BatchStatus.COMPLETED):
+        wake(batch.workspace_id, now)
     change_counts(
         workspace_id=batch.workspace_id,
         batch_id=batch.id,

@@ -19,10 +19,11 @@ from batches.models import (
     CallBatch,
     CallEvent,
     CallStatus,
+    EventReason,
     Import,
     ImportStatus,
+    Lease,
 )
-from batches.models.call import EventReason
 from batches.services.batches import locked_batch, record_batch_event, replace_rotation
 from batches.services.contacts import (
     CheckedRecords,
@@ -40,10 +41,11 @@ from batches.services.sessions import (
     is_dialing_everything,
     new_session,
 )
-from batches.states import CALL_MOVES, move_batch
+from batches.states import move_batch
 from workspaces.callers import Actor
 from workspaces.errors import field_error
 from workspaces.models import Workspace
+from workspaces.services.dialing import wake
 from workspaces.sql import insert_rows
 
 AT_A_TIME = 5000  # calls moved in one transaction
@@ -174,15 +176,23 @@ def retry_calls(
             batch = locked_batch(workspace_id, batch_id)
             # What fails again while this goes on has had its retry.
             calls = batch.calls.filter(status__in=statuses, updated_at__lte=now)[:AT_A_TIME]
-            moved = len(
-                _move(batch, calls, CallStatus.PENDING, EventReason.RETRY_REQUESTED, actor, now)
-            )
+            old = _locked(calls, statuses)
+            moved = len(old)
             retried += moved
-            if moved and batch.status == BatchStatus.COMPLETED:
-                move_batch(batch, BatchStatus.ACTIVE, now=now)
             if moved:
+                wake(workspace_id, now)
+                _move(batch, old, CallStatus.PENDING, EventReason.RETRY_REQUESTED, actor, now)
+                if batch.status == BatchStatus.COMPLETED:
+                    move_batch(batch, BatchStatus.ACTIVE, now=now)
                 record_batch_event(batch, "batch.retry_calls", {"calls": moved}, actor, now)
     return retried
+
+
+class Cancelled(NamedTuple):
+    """Ids of calls that were taken out, and of those being dialed, which are being hung up."""
+
+    call_ids: list[str]
+    hanging_up: list[str]
 
 
 def cancel_calls(
@@ -193,39 +203,56 @@ def cancel_calls(
     phone_numbers: Sequence[str] = (),
     actor: Actor,
     now: datetime,
-) -> list[str]:
-    """Take contacts out of a batch: those of them that are pending. Returns their ids.
+) -> Cancelled:
+    """Take contacts out of a batch: pending ones at once; those being dialed when they are hung up.
 
-    An active batch whose last call this was is completed. Raises Http404.
+    A contact who is talking already is not cut off, but not called again. An active batch whose last
+    call this was is completed. Raises Http404.
     """
     with transaction.atomic():
         batch = locked_batch(workspace_id, batch_id)
         named = batch.calls.filter(Q(id__in=call_ids) | Q(phone_number__in=phone_numbers))
-        ids = _move(batch, named, CallStatus.CANCELLED, EventReason.CANCEL_REQUESTED, actor, now)
-        if ids:
+        old = _locked(named, [CallStatus.PENDING, CallStatus.IN_PROGRESS])
+        pending = {id_: status for id_, status in old.items() if status == CallStatus.PENDING}
+        ringing = [id_ for id_ in old if id_ not in pending]
+        if ringing:
+            _ask_to_hang_up(workspace_id, ringing, now)
+        if pending:
+            _move(batch, pending, CallStatus.CANCELLED, EventReason.CANCEL_REQUESTED, actor, now)
             complete_if_done(batch, now=now)
-            record_batch_event(batch, "batch.cancel_calls", {"calls": len(ids)}, actor, now)
-    return ids
+        if old:
+            changes = {"calls": len(pending), "hangingUp": len(ringing)}
+            record_batch_event(batch, "batch.cancel_calls", changes, actor, now)
+    return Cancelled(list(pending), ringing)
+
+
+def _ask_to_hang_up(workspace_id: str, call_ids: Sequence[str], now: datetime) -> None:
+    """Have the dialer look after these calls at once."""
+    Call.objects.filter(id__in=call_ids).update(is_cancel_requested=True, updated_at=now)
+    sent = Lease.objects.filter(call__in=call_ids, sent_at__isnull=False)
+    sent.update(look_at=now)
+    wake(workspace_id, now)
+
+
+def _locked(calls: QuerySet[Call], statuses: Sequence[CallStatus]) -> dict[str, str]:
+    """Those of these calls that have one of the statuses, locked: status by id."""
+    chosen = Call.objects.filter(id__in=calls.values("id"), status__in=statuses)
+    locked = chosen.order_by("phone_number").select_for_update(no_key=True)
+    return dict(locked.values_list("id", "status"))
 
 
 def _move(
     batch: CallBatch,
-    calls: QuerySet[Call],
+    old: dict[str, str],
     to: CallStatus,
     reason: EventReason,
     actor: Actor,
     now: datetime,
-) -> list[str]:
-    """Move those of these calls that may go there; events and counters with them. Returns their ids."""
-    sources = [status for status, targets in CALL_MOVES.items() if to in targets]
-    movable = Call.objects.filter(id__in=calls.values("id"), status__in=sources)
-    locked = movable.order_by("phone_number").select_for_update(no_key=True)
-    old = dict(locked.values_list("id", "status"))
-    if not old:
-        return []
+) -> None:
+    """Move these locked calls, whose statuses may go there; events and counters with them."""
     changes: dict[str, Any] = {"status": to, "updated_at": now}
     if to == CallStatus.PENDING:
-        changes |= {"attempts_made": 0, "session": batch.session_id}
+        changes |= {"attempts_made": 0, "session": batch.session_id, "next_attempt_at": now}
     Call.objects.filter(id__in=old).update(**changes)
     insert_rows(
         *(
@@ -247,4 +274,3 @@ def _move(
         moved_from=Counter(old.values()),
         to=to,
     )
-    return list(old)

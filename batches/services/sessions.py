@@ -5,6 +5,7 @@ from datetime import datetime
 from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession
 from batches.services.counters import counts_of
 from batches.states import move_batch
+from workspaces.services.dialing import wake
 
 
 def new_session(
@@ -27,6 +28,7 @@ def activate(batch: CallBatch, session: DialingSession, *, now: datetime) -> Non
     batch.session = session
     if batch.status != BatchStatus.ACTIVE:
         move_batch(batch, BatchStatus.ACTIVE, now=now)
+    wake(batch.workspace_id, now)
 
 
 def has_call_to_make(batch: CallBatch) -> bool:
@@ -47,6 +49,19 @@ def is_dialing_everything(batch: CallBatch) -> bool:
 
 
 def complete_if_done(batch: CallBatch, *, now: datetime) -> None:
-    """Complete an active batch whose last call has ended. The caller holds the lock of its row."""
-    if not has_call_to_make(batch):
-        move_batch(batch, BatchStatus.COMPLETED, now=now)
+    """Complete an active batch whose last call has ended. The caller holds the lock of its row.
+
+    Of a batch that was started for some calls only, those count; the others wait for another start.
+    """
+    counts = counts_of(batch.id)
+    if counts[CallStatus.IN_PROGRESS] or (counts[CallStatus.PENDING] and not _rest_waits(batch)):
+        return
+    move_batch(batch, BatchStatus.COMPLETED, now=now)
+
+
+def _rest_waits(batch: CallBatch) -> bool:
+    """Whether none of the pending calls is to be dialed under the present session."""
+    session = batch.session
+    if session is None or not session.only_its_calls:
+        return False
+    return not session.calls.filter(status=CallStatus.PENDING).exists()

@@ -168,6 +168,23 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "fetch_job_polling_interval": 1.0,  # seconds; scheduled jobs are found by polling only
 }
 
+# --- Dialing --------------------------------------------------------------------------------------
+# Stretches everything that the simulator does: 0.1 is ten times as fast.
+SIMULATOR_TIME_SCALE = env.float("SIMULATOR_TIME_SCALE", default=1.0)
+
+# Under which address carriers reach us; without it they tell us nothing, and are asked instead.
+PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
+# A claimed call is looked after by others so long after the moment when it was to start.
+DIALER_LEASE_SECONDS = env.float("DIALER_LEASE_SECONDS", default=20.0)
+# Without a callback for so long, the carrier is asked how a call is doing.
+CALLBACK_PATIENCE_SECONDS = env.float("CALLBACK_PATIENCE_SECONDS", default=60.0)
+# A call that may or may not have been placed is looked up so long after; then it is `unknown`.
+UNSURE_LOOKUP_SECONDS: list[float] = env.list(
+    "UNSURE_LOOKUP_SECONDS", cast=float, default=[0.0, 5.0, 15.0, 30.0]
+)
+# To finish what is being placed when the dialer is asked to stop.
+DIALER_STOP_SECONDS = env.float("DIALER_STOP_SECONDS", default=30.0)
+
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["workspaces.authentication.WorkspaceAuthentication"],
@@ -216,6 +233,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Do not call", "description": "Numbers that must not be called."},
         {"name": "Agents", "description": "Who speaks when a call is answered."},
         {"name": "Phone numbers", "description": "The numbers that calls come from."},
+        {"name": "Carriers", "description": "What carriers tell us; not for integrators."},
         {"name": "Sign in", "description": "Bearer tokens for people."},
         {"name": "Workspace", "description": "The workspace, its members and its API keys."},
     ],

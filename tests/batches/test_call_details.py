@@ -9,8 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from batches.models import BatchStatus, Call, CallBatch, CallStatus, PauseReason
-from batches.models.call import EventReason
+from batches.models import Call, EventReason
 from tests import factories
 from tests.batches.test_batch_details import batch_of, call_of
 from tests.cast import Api, Person
@@ -116,6 +115,8 @@ def test_the_whole_answer_in_its_order(api: Api, owner: Person, credential: str)
                 "from": "failed",
                 "to": "pending",
                 "reason": "retry_requested",
+                "requestUUID": None,
+                "detail": "",
                 "userId": user_id,
                 "createdAt": f"2025-05-15T14:0{minute}:00.000Z",
             }
@@ -132,70 +133,6 @@ def test_the_time_zone_is_the_calls_own_or_else_the_batchs(api: Api, owner: Pers
     batch = batch_of(owner, timezone="Asia/Tokyo")
     assert shown(api, owner, call_of(batch, timezone="Europe/Paris"))["timezone"] == "Europe/Paris"
     assert shown(api, owner, call_of(batch))["timezone"] == "Asia/Tokyo"
-
-
-# --- waitingFor -----------------------------------------------------------------------------------
-
-
-def waiting(api: Api, who: Person, batch: CallBatch, **call: Any) -> Any:
-    return shown(api, who, call_of(batch, **call))["waitingFor"]
-
-
-@pytest.mark.parametrize("status", sorted(set(CallStatus.values) - {CallStatus.PENDING}))
-@pytest.mark.parametrize("batch_status", [BatchStatus.ACTIVE, BatchStatus.STOPPED])
-def test_only_a_pending_call_waits(api: Api, owner: Person, status: str, batch_status: str) -> None:
-    assert waiting(api, owner, batch_of(owner, status=batch_status), status=status) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "detail"),
-    [
-        ("draft", "The batch has not been started."),
-        ("stopped", "The batch was stopped."),
-        ("completed", "The batch is completed; start it again to dial this call."),
-        ("active", "Waits for its turn."),
-    ],
-)
-def test_a_pending_call_waits_for_its_batch(
-    api: Api, owner: Person, status: str, detail: str
-) -> None:
-    reason = "dialer" if status == "active" else f"batch_{status}"
-    expected = {"reason": reason, "until": None, "detail": detail}
-    found = waiting(api, owner, batch_of(owner, status=status))
-    assert json.dumps(found) == json.dumps(expected)
-
-
-@pytest.mark.parametrize("reason", PauseReason.values)
-def test_of_a_paused_batch_the_reason_is_told(api: Api, owner: Person, reason: str) -> None:
-    found = waiting(api, owner, batch_of(owner, status="paused", status_reason=reason))
-    assert found["reason"] == "batch_paused"
-    assert reason in found["detail"]
-    assert found["detail"].startswith("The system paused the batch: ")
-
-
-@pytest.mark.parametrize(
-    ("only_its_calls", "own", "expected"),
-    [
-        (True, "the session", "dialer"),
-        (True, "another", "other_session"),
-        (True, "none", "other_session"),
-        (False, "another", "dialer"),
-        (False, "none", "dialer"),
-    ],
-)
-def test_a_start_for_some_calls_lets_the_others_wait(
-    api: Api, owner: Person, only_its_calls: bool, own: str, expected: str
-) -> None:
-    batch = batch_of(owner, status="active")
-    sessions = {
-        "the session": factories.DialingSessionFactory.create(
-            batch=batch, only_its_calls=only_its_calls
-        ),
-        "another": factories.DialingSessionFactory.create(batch=batch),
-        "none": None,
-    }
-    CallBatch.objects.filter(id=batch.id).update(session=sessions["the session"])
-    assert waiting(api, owner, batch, session=sessions[own])["reason"] == expected
 
 
 # --- Access and cost ------------------------------------------------------------------------------
@@ -217,7 +154,10 @@ def test_a_foreign_an_unknown_and_a_call_of_a_deleted_batch_read_alike(
 def test_many_attempts_cost_as_many_statements_as_one(
     api: Api, owner: Person, member: Person
 ) -> None:
-    """The credential, the call with its batch, attempts, events, names."""
+    """The credential, the call with its batch, attempts, events, names.
+
+    What a call of a batch that is being dialed waits for is asked in test_waiting_for.
+    """
     batch = batch_of(owner, ["name"])
     session = factories.DialingSessionFactory.create(batch=batch, uuid="u")
     small, large = call_of(batch), call_of(batch)

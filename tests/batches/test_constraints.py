@@ -1,7 +1,9 @@
 """Rules that the database itself holds, whoever writes: each named one refuses what it must."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -16,6 +18,7 @@ from batches.models import (
     ImportErrorRow,
     PauseReason,
 )
+from calling.models import CarrierLimiter, SimulatedCall
 from tests import factories
 from workspaces.callers import Scope
 from workspaces.models import Membership, User
@@ -30,6 +33,7 @@ entry: Make = factories.DoNotCallEntryFactory.create
 call: Make = factories.CallFactory.create
 attempt: Make = factories.CallAttemptFactory.create
 import_: Make = factories.ImportFactory.create
+workspace: Make = factories.WorkspaceFactory.create
 
 
 def user(**fields: Any) -> User:
@@ -86,6 +90,30 @@ def same_attempt_twice() -> None:
     attempt(call=first.call, request_uuid=first.request_uuid)
 
 
+def same_contact_called_by_two_batches() -> None:
+    first = factories.LeaseFactory.create()
+    other = call(batch=batch(workspace=first.workspace), phone_number=first.to_number)
+    factories.LeaseFactory.create(attempt=attempt(call=other))
+
+
+def same_account_paced_twice() -> None:
+    for _ in range(2):
+        CarrierLimiter.objects.create(digest=b"digest".ljust(32), next_slot_at=timezone.now())
+
+
+def same_request_rung_twice() -> None:
+    request_uuid = uuid4()
+    for _ in range(2):
+        SimulatedCall.objects.create(
+            request_uuid=request_uuid,
+            from_number="+12125551234",
+            to_number="+13105551234",
+            called_before=False,
+            time_scale=1,
+            rang_at=timezone.now(),
+        )
+
+
 def two_variables(*positions_and_names: tuple[int, str]) -> Callable[[], None]:
     def write() -> None:
         owner = batch()
@@ -109,6 +137,22 @@ def same_row_refused_twice() -> None:
         ImportErrorRow.objects.create(
             workspace=source.workspace, source=source, row=2, cells=[], errors=[]
         )
+
+
+def bad_hours(make: Make) -> list[Callable[[], Any]]:
+    bad: list[dict[str, int]] = [
+        {"calling_hour_start": 540},
+        {"calling_hour_end": 540},
+        {"calling_hour_start": 540, "calling_hour_end": 540},
+        {"calling_hour_start": 541, "calling_hour_end": 540},
+        {"calling_hour_start": 0, "calling_hour_end": 1441},
+    ]
+    return [partial(make, **hours) for hours in bad]
+
+
+def bad_days(make: Make) -> list[Callable[[], Any]]:
+    bad = [[], [1, 1], [7], [-1], [0, 1, 2, 3, 4, 5, 6, 0], [None], [0, None]]
+    return [partial(make, allowed_days=days) for days in bad]
 
 
 REFUSED: dict[str, list[Callable[[], Any]]] = {
@@ -141,6 +185,8 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
         lambda: agent(connection_type=""),
     ],
     "carrieraccount_once": [same_account_twice],
+    "carrierlimiter_once": [same_account_paced_twice],
+    "simulatedcall_once": [same_request_rung_twice],
     "carrieraccount_carrier_known": [
         lambda: account(carrier="pigeon"),
         lambda: account(carrier="twilio"),
@@ -148,22 +194,10 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     "phonenumber_carrier_known": [lambda: number(carrier="pigeon"), lambda: number(carrier="")],
     "callbatch_retry_range": [lambda: batch(retry=11)],
     "callbatch_delay_range": [lambda: batch(delay=604801)],
-    "callbatch_calling_hour_order": [
-        lambda: batch(calling_hour_start=540),
-        lambda: batch(calling_hour_end=540),
-        lambda: batch(calling_hour_start=540, calling_hour_end=540),
-        lambda: batch(calling_hour_start=541, calling_hour_end=540),
-        lambda: batch(calling_hour_start=0, calling_hour_end=1441),
-    ],
-    "callbatch_allowed_days_distinct": [
-        lambda: batch(allowed_days=[]),
-        lambda: batch(allowed_days=[1, 1]),
-        lambda: batch(allowed_days=[7]),
-        lambda: batch(allowed_days=[-1]),
-        lambda: batch(allowed_days=[0, 1, 2, 3, 4, 5, 6, 0]),
-        lambda: batch(allowed_days=[None]),
-        lambda: batch(allowed_days=[0, None]),
-    ],
+    "callbatch_calling_hour_order": bad_hours(batch),
+    "callbatch_allowed_days_distinct": bad_days(batch),
+    "workspace_calling_hour_order": bad_hours(workspace),
+    "workspace_allowed_days_distinct": bad_days(workspace),
     "callbatch_type_known": [lambda: batch(batch_type="inbound"), lambda: batch(batch_type="")],
     "callbatch_status_known": [lambda: batch(status="gone"), lambda: batch(status="")],
     "callbatch_reason_when_paused": [
@@ -190,6 +224,7 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
         lambda: attempt(status="lost"),
         lambda: attempt(status="cancelled"),  # the carriers' word has one l
     ],
+    "lease_one_for_a_contact": [same_contact_called_by_two_batches],
     "import_kind_known": [lambda: import_(kind="people"), lambda: import_(kind="")],
     "import_source_known": [lambda: import_(source="pdf"), lambda: import_(source="")],
     "import_status_known": [lambda: import_(status="lost"), lambda: import_(status="")],

@@ -175,7 +175,14 @@ def test_pending_calls_are_taken_out_by_their_ids(
     body = cancel(api, owner, batch, callIds=[*ids, UNKNOWN_ID, pending.id])
 
     assert body["message"] == "Calls cancelled successfully"
-    assert body["data"] == {"batchId": batch.id, "cancelled": 1, "callIds": [pending.id]}
+    ringing = batch.calls.get(status="in-progress")
+    assert body["data"] == {
+        "batchId": batch.id,
+        "cancelled": 1,
+        "callIds": [pending.id],
+        "hangingUp": [ringing.id],
+    }
+    assert list(batch.calls.filter(is_cancel_requested=True)) == [ringing]
     assert statuses(batch)[number_of("pending")] == "cancelled"
     assert sorted(statuses(batch).values()) == sorted([*EVERYWHERE[1:], "cancelled"])
     event = CallEvent.objects.get()
@@ -184,7 +191,10 @@ def test_pending_calls_are_taken_out_by_their_ids(
         "cancelled",
     )
     assert (event.reason, event.user_id) == ("cancel_requested", owner.user.id)
-    assert AuditEvent.objects.get(action="batch.cancel_calls").changes == {"calls": 1}
+    assert AuditEvent.objects.get(action="batch.cancel_calls").changes == {
+        "calls": 1,
+        "hangingUp": 1,
+    }
 
 
 def test_or_by_their_numbers_however_they_are_written(
@@ -193,7 +203,12 @@ def test_or_by_their_numbers_however_they_are_written(
     named = ["+1 (310) 555-0000", "1310.555.0000", "31201234567", number_of("failed")]
     pending = batch.calls.get(status="pending")
     data = cancel(api, owner, batch, phoneNumbers=named)["data"]
-    assert data == {"batchId": batch.id, "cancelled": 1, "callIds": [pending.id]}
+    assert data == {
+        "batchId": batch.id,
+        "cancelled": 1,
+        "callIds": [pending.id],
+        "hangingUp": [],
+    }
 
 
 def test_calls_of_other_batches_stay(api: Api, owner: Person, stranger: Person) -> None:
@@ -310,9 +325,10 @@ def test_admins_may_and_members_and_read_keys_may_not(
 def test_both_cost_the_same_statements_whatever_the_calls(
     api: Api, owner: Person, statements: CaptureQueriesContext, calls: int
 ) -> None:
-    """After the key, in a transaction: SELECT the batch and the calls for update, UPDATE the calls,
-    INSERT their events and the counter; cancelling then SELECTs the counts and UPDATEs the batch, which
-    is done; INSERT the audit event.
+    """After the key, in a transaction: SELECT the batch and the calls for update, retrying wakes the
+    dialer (INSERT its schedule, SELECT the notification), UPDATE the calls, INSERT their events and the
+    counter; cancelling then SELECTs the counts and UPDATEs the batch, which is done; INSERT the audit
+    event.
     """
     batch = ready_batch(owner, status="active")
     for _ in range(calls):
@@ -324,10 +340,12 @@ def test_both_cost_the_same_statements_whatever_the_calls(
     cancel(api, owner, batch, callIds=list(batch.calls.values_list("id", flat=True)))
 
     sent = [query["sql"].split()[0] for query in statements.captured_queries[before:]]
-    moved = ["SELECT", "SAVEPOINT", "SELECT", "SELECT", "UPDATE", "INSERT", "INSERT"]
+    locked = ["SELECT", "SAVEPOINT", "SELECT", "SELECT"]
+    woken = ["INSERT", "SELECT"]
+    moved = ["UPDATE", "INSERT", "INSERT"]
     read_by_this_test = ["SELECT"]
     assert sent == [
-        *[*moved, "INSERT", "RELEASE"],
+        *[*locked, *woken, *moved, "INSERT", "RELEASE"],
         *read_by_this_test,
-        *[*moved, "SELECT", "UPDATE", "INSERT", "RELEASE"],
+        *[*locked, *moved, "SELECT", "UPDATE", "INSERT", "RELEASE"],
     ]

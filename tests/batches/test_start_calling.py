@@ -348,7 +348,8 @@ def test_a_start_with_900_contacts_costs_the_statements_of_one(
     """After the key: SELECT the batch, the user, the workspace, the agents, the workspace's own
     numbers; then SELECT the batch for update, INSERT the session, one WITH for all the calls, INSERT the
     counter, SELECT the known names, INSERT the new ones, UPDATE the batch, INSERT the import, SELECT the
-    counts and an active number, UPDATE the batch twice (session; status), INSERT the audit event.
+    counts and an active number, UPDATE the batch twice (session; status), wake the dialer
+    (INSERT its schedule, SELECT the notification), INSERT the audit event.
     """
     start(api, owner, batch)
     costs = []
@@ -360,7 +361,7 @@ def test_a_start_with_900_contacts_costs_the_statements_of_one(
     assert costs[0] == costs[1]
     inside = [
         *("SELECT", "INSERT", "WITH", "INSERT", "SELECT", "INSERT", "UPDATE", "INSERT"),
-        *("SELECT", "SELECT", "UPDATE", "UPDATE", "INSERT"),
+        *("SELECT", "SELECT", "UPDATE", "UPDATE", "INSERT", "SELECT", "INSERT"),
     ]
     assert costs[0] == [*["SELECT"] * 6, "SAVEPOINT", *inside, "RELEASE"]
 

@@ -237,12 +237,13 @@ def test_it_costs_the_same_statements_whatever_the_numbers(
 ) -> None:
     """After the key: SELECT which numbers are active ones of the workspace; in a transaction SELECT the
     batch for update, UPDATE it, SELECT the numbers for keeps, DELETE and INSERT its rotation, INSERT the
-    audit event; SELECT the rotation for the answer.
+    audit event, wake the dialer (INSERT its schedule, SELECT the notification); SELECT the rotation for
+    the answer.
     """
     phones = factories.PhoneNumberFactory.create_batch(numbers, workspace=owner.workspace)
     update(api, owner, batch)
     before = len(statements)
     update(api, owner, batch, callingNumbers=[phone.id for phone in phones])
     sent = [query["sql"].split()[0] for query in statements.captured_queries[before:]]
-    inside = ["SELECT", "UPDATE", "SELECT", "DELETE", "INSERT", "INSERT"]
+    inside = ["SELECT", "UPDATE", "SELECT", "DELETE", "INSERT", "INSERT", "INSERT", "SELECT"]
     assert sent == ["SELECT", "SELECT", "SAVEPOINT", *inside, "RELEASE", "SELECT"]

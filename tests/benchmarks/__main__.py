@@ -6,12 +6,13 @@ make bench ARGS="create_batch --rounds 20"      one of them
 
 import argparse
 
-from tests.benchmarks import create_batch, loading, reading
+from tests.benchmarks import create_batch, dialing, loading, reading
 
 BENCHMARKS = {
     "create_batch": create_batch.run,
     "add_calls": loading.run_add_calls,
     "upload": loading.run_upload,
+    "dialing": dialing.run,
     "lists": reading.run_lists,
     "export": reading.run_export,
 }

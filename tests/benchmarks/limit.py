@@ -42,7 +42,7 @@ def pgbench_script(demo: dict[str, Any]) -> str:
     """
     recorder = _Recorder()
     with connection.execute_wrapper(recorder):
-        _create_batch(demo)
+        create_one_batch(demo)
     literals = _Literals(demo)
     lines = [literals.inline(*sent) for sent in recorder.sent]
     return "\n".join(["\\set id random(1, 9000000000000000000)", *lines, ""])
@@ -81,7 +81,7 @@ class _Recorder:
         return execute(text, params, many, context)
 
 
-def _create_batch(demo: dict[str, Any]) -> None:
+def create_one_batch(demo: dict[str, Any]) -> None:
     """What a request does to the database."""
     public_id = public_id_of(demo["apiKey"], CredentialPrefix.API_KEY) or ""
     now = timezone.now()

@@ -126,7 +126,7 @@ def _line(latencies: list[float]) -> str:
 
 def _filled_batch(demo: dict[str, Any], size: int) -> str:
     """A batch with so many calls, half of which were rung."""
-    limit._create_batch(demo)
+    limit.create_one_batch(demo)
     batch = CallBatch.objects.order_by("-created_at", "-id")[0]
     now = timezone.now()
     workspace, own = bytes.fromhex(batch.workspace_id), bytes.fromhex(batch.id)

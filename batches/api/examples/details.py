@@ -84,6 +84,8 @@ CALL_DETAILS = [
                     "from": "failed",
                     "to": "pending",
                     "reason": "retry_requested",
+                    "requestUUID": None,
+                    "detail": "",
                     "userId": "64e5f12345abcdef12345678",
                     "createdAt": "2025-05-15T14:20:00.000Z",
                 }
@@ -124,6 +126,49 @@ BATCH_STATS = [
                 {"hour": "2025-05-15T14:00:00.000Z", "attempts": 40, "answered": 31},
             ],
             "projectedFinish": "2025-05-15T15:40:00.000Z",
+        },
+    ),
+]
+BATCH_PREFLIGHT = [
+    _answer(
+        "A draft for two coasts",
+        "Preflight fetched successfully",
+        {
+            "batchId": "67def9053495307c718d9dfb",
+            "batchStatus": "draft",
+            "pendingCalls": 150,
+            "dialNow": 90,
+            "waiting": {
+                "window": 58,
+                "doNotCall": 2,
+                "retryDelay": 0,
+                "contactCap": 0,
+                "contactBusy": 0,
+                "numberCap": 0,
+                "noNumber": 0,
+                "otherSession": 0,
+            },
+            "timezones": [
+                {
+                    "timezone": "America/Los_Angeles",
+                    "calls": 58,
+                    "dialNow": 0,
+                    "open": False,
+                    "opensAt": "2025-05-15T16:00:00.000Z",
+                    "closesAt": None,
+                },
+                {
+                    "timezone": "America/New_York",
+                    "calls": 92,
+                    "dialNow": 90,
+                    "open": True,
+                    "opensAt": "2025-05-15T14:00:00.000Z",
+                    "closesAt": "2025-05-15T21:00:00.000Z",
+                },
+            ],
+            "earliest": "2025-05-15T14:00:00.000Z",
+            "likelyFinish": "2025-05-15T16:00:35.000Z",
+            "warnings": [],
         },
     ),
 ]

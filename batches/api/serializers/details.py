@@ -5,11 +5,17 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from batches.api.serializers.batches import CallingHourField
-from batches.models import AttemptStatus, BatchStatus, BatchType, CallStatus, PauseReason
-from batches.models.call import EventReason
+from batches.models import (
+    AttemptStatus,
+    BatchStatus,
+    BatchType,
+    CallStatus,
+    EventReason,
+    PauseReason,
+)
 from batches.variables import in_order
 from calling.api.fields import DigitsField
+from workspaces.api.calling_window import CallingHourField
 from workspaces.api.fields import ObjectIdApiField, UtcDateTimeField
 
 STATUS_REASON = {"type": ["string", "null"], "enum": [*PauseReason.values, None]}
@@ -113,6 +119,10 @@ class AttemptSerializer(SparseSerializer):
 class EventSerializer(serializers.Serializer[Any]):
     to = serializers.ChoiceField(CallStatus.choices, source="to_status")
     reason = serializers.ChoiceField(EventReason.choices)
+    requestUUID = serializers.UUIDField(
+        source="request_uuid", allow_null=True, help_text="Of the attempt that it is about."
+    )
+    detail = serializers.CharField(help_text="A word more: the attempt's outcome, or what was off.")
     userId = ObjectIdApiField(source="user_id", allow_null=True)
     createdAt = UtcDateTimeField(source="created_at")
 

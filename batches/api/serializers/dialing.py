@@ -71,3 +71,6 @@ class CancelledCallsSerializer(serializers.Serializer[Any]):
     batchId = ObjectIdApiField()
     cancelled = serializers.IntegerField()
     callIds = serializers.ListField(child=ObjectIdApiField())
+    hangingUp = serializers.ListField(
+        child=ObjectIdApiField(), help_text="Calls being dialed, which are being hung up."
+    )

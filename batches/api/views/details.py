@@ -12,8 +12,10 @@ from batches.api.serializers.details import (
     BatchStatisticsSerializer,
     CallDetailsSerializer,
 )
+from batches.api.serializers.preflight import PreflightSerializer
 from batches.call_pages import as_log, read_page
 from batches.models import Call, CallBatch
+from batches.preflight import preflight
 from batches.statistics import statistics_of
 from batches.variables import variable_names
 from batches.waiting import waiting_for
@@ -76,7 +78,7 @@ class CallViewSet(ApiViewSet):
             "call": call,
             "attempts": as_log(call.attempts.all()),
             "events": call.events.order_by("created_at", "id"),
-            "wait": waiting_for(call, call.batch),
+            "wait": waiting_for(call, call.batch, timezone.now()),
         }
         context = {"names": variable_names(call.batch)}
         return self.answer(CallDetailsSerializer(data, context=context).data)
@@ -96,6 +98,25 @@ class CallViewSet(ApiViewSet):
         batch = self._batch(self.path_id("batchId"))
         statistics = statistics_of(batch, now=timezone.now())
         return self.answer(BatchStatisticsSerializer(statistics).data)
+
+    @endpoint(
+        Access.READ,
+        message="Preflight fetched successfully",
+        result=PreflightSerializer,
+        errors={404: "No such batch in this workspace."},
+        operation="batchPreflight",
+        tags=TAGS,
+        summary="What a start would do",
+        description=(
+            "How many calls would be dialed now, how many wait and for what, in each time zone; when the"
+            " first one may start and when the last one likely does; and what looks like a mistake."
+        ),
+        examples=examples.BATCH_PREFLIGHT,
+    )
+    def batch_preflight(self, request: Request, batchId: str) -> Response:
+        batch = self._batch(self.path_id("batchId"))
+        found = preflight(batch, timezone.now())
+        return self.answer(PreflightSerializer(found).data)
 
     def _batch(self, batch_id: str) -> CallBatch:
         batches = CallBatch.objects.for_workspace(self.caller.workspace_id).living()

@@ -125,13 +125,14 @@ class DialingViewSet(ApiViewSet):
         tags=TAGS,
         summary="Cancel calls",
         description=(
-            "Takes contacts out of a batch, by the ids of their calls or by number. Only pending calls"
-            " can be cancelled; `callIds` of the answer are those that were."
+            "Takes contacts out of a batch, by the ids of their calls or by number. `callIds` of the"
+            " answer are the pending calls that were cancelled; calls that are being dialed are hung up"
+            " (`hangingUp`), unless they are answered first."
         ),
     )
     def cancel(self, request: Request) -> Response:
         body = self.valid_body()
-        ids = cancel_calls(
+        cancelled = cancel_calls(
             workspace_id=self.caller.workspace_id,
             batch_id=body["batchId"],
             call_ids=body.get("callIds", ()),
@@ -139,7 +140,15 @@ class DialingViewSet(ApiViewSet):
             actor=self.caller.actor,
             now=timezone.now(),
         )
-        return self.answer({"batchId": body["batchId"], "cancelled": len(ids), "callIds": ids})
+        ids = cancelled.call_ids
+        return self.answer(
+            {
+                "batchId": body["batchId"],
+                "cancelled": len(ids),
+                "callIds": ids,
+                "hangingUp": cancelled.hanging_up,
+            }
+        )
 
     def _done(self, batch: CallBatch, status: str) -> Response:
         """As documented, without a message."""

@@ -1,0 +1,85 @@
+"""The last look before a carrier is asked: is it still right to place these calls?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from batches.dialer.tenants import window_of
+from batches.models import CallStatus, EventReason
+from batches.schedule import is_allowed
+from batches.services.returns import Return
+from workspaces.sql import array_literal, fetch_all
+
+_LOOK = """
+SELECT lease.id, lease.batch_id,
+    batch.status = 'active' AND batch.deleted_at IS NULL, workspace.is_active,
+    COALESCE(phone.is_active, false), call.is_cancel_requested,
+    (workspace.dnc_enabled OR batch.enable_dnc) AND EXISTS (
+        SELECT FROM batches_donotcallentry AS entry
+        WHERE entry.workspace_id = lease.workspace_id AND entry.phone_number = lease.to_number
+            AND entry.deleted_at IS NULL
+    ),
+    COALESCE(NULLIF(call.timezone, ''), batch.timezone),
+    batch.calling_hour_start, batch.calling_hour_end, batch.allowed_days,
+    workspace.calling_hour_start, workspace.calling_hour_end, workspace.allowed_days
+FROM batches_lease AS lease
+JOIN batches_call AS call ON call.id = lease.call_id
+JOIN batches_callbatch AS batch ON batch.id = lease.batch_id
+JOIN workspaces_workspace AS workspace ON workspace.id = lease.workspace_id
+LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id
+WHERE lease.id = ANY(%s::bytea[]) AND lease.sent_at IS NULL AND lease.look_at > %s
+"""
+# The lease is ours until `look_at`; after that somebody else may have put the call back.
+_SEND = """
+UPDATE batches_lease SET sent_at = %s
+WHERE id = ANY(%s::bytea[]) AND sent_at IS NULL AND look_at > %s RETURNING id
+"""
+
+
+@dataclass(slots=True)
+class Passed:
+    """`sent`: attempts to be placed now. `refused`: by batch, the others and why.
+
+    An attempt in neither is no longer ours.
+    """
+
+    sent: set[bytes] = field(default_factory=set)
+    refused: dict[str, dict[str, Return]] = field(default_factory=dict)
+
+
+def pass_gate(attempt_ids: Sequence[bytes], *, now: datetime) -> Passed:
+    """Look again at claimed attempts, and mark as sent those that may be placed at once."""
+    passed = Passed()
+    good = []
+    for id_, batch_id, *facts in fetch_all(_LOOK, [array_literal(list(attempt_ids)), now]):
+        refusal = _refusal(facts, now)
+        if refusal is None:
+            good.append(bytes(id_))
+        else:
+            of_batch = passed.refused.setdefault(bytes(batch_id).hex(), {})
+            of_batch[bytes(id_).hex()] = refusal
+    if good:
+        rows = fetch_all(_SEND, [now, array_literal(good), now])
+        passed.sent = {bytes(id_) for (id_,) in rows}
+    return passed
+
+
+def not_dialed(detail: str) -> Return:
+    """Back in the queue, as if nothing had been."""
+    return Return(CallStatus.PENDING, EventReason.NOT_DIALED, detail)
+
+
+def _refusal(facts: Sequence[object], now: datetime) -> Return | None:
+    is_dialed, is_open, has_number, is_cancelled, is_listed, timezone, *hours = facts
+    if is_listed:
+        return Return(CallStatus.SKIPPED, EventReason.DO_NOT_CALL)
+    if is_cancelled:
+        return Return(CallStatus.CANCELLED, EventReason.CANCEL_REQUESTED)
+    if not is_dialed:
+        return not_dialed("batch_not_active")
+    if not is_open:
+        return not_dialed("workspace_suspended")
+    if not has_number:
+        return not_dialed("number_inactive")
+    window = window_of(*hours[:3]).narrowed_by(window_of(*hours[3:]))  # type: ignore[arg-type]
+    return None if is_allowed(now, str(timezone), window) else not_dialed("window_closed")
