@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -35,9 +35,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def granian() -> Iterator[int]:
-    """The port of a server that answers; as production has it, with one worker of two threads."""
-    port = free_port()
+def granian(port: int = 0, settings: Mapping[str, str] | None = None) -> Iterator[int]:
+    """The port of a server that answers; as production has it, with one worker of two threads.
+
+    `settings`: of its environment, in the place of those of the tests.
+    """
+    port = port or free_port()
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", HOST),
         *("--port", str(port), "--workers", "1", "--blocking-threads", "2"),
@@ -46,7 +49,7 @@ def granian() -> Iterator[int]:
     env = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
-        "DATABASE_URL": url_of_the_test_database(),
+        **(settings or {"DATABASE_URL": url_of_the_test_database()}),
     }
     process = subprocess.Popen(command, env=env, cwd=PROJECT, stdout=subprocess.DEVNULL)
     try:

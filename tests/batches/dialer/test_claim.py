@@ -141,7 +141,7 @@ def test_another_workspace_may_call_the_same_number_at_the_same_time(
 # --- Hours ----------------------------------------------------------------------------------------
 
 
-def hours(start: int, end: int) -> dict[str, int]:
+def hours(start: int, end: int) -> dict[str, Any]:
     return {"calling_hour_start": start * 60, "calling_hour_end": end * 60}
 
 

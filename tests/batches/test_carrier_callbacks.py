@@ -1,0 +1,166 @@
+"""POST /api/carriers/{carrier}/callback: signed by the carrier, and never a reason to ring again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from batches.dialer.store import Claimed
+from batches.models import CallAttempt, CallStatus
+from calling.carriers.base import CallProgress, CallReport
+from calling.carriers.simulator.wire import SIGNATURE, TIMESTAMP, encode, signed_headers
+from tests.batches.dialer.steps import (
+    call_of,
+    dialed_batch,
+    nobody_knows,
+    record,
+    ring,
+    status_of,
+    timeline,
+)
+from tests.cast import Api, Person
+from tests.envelope import checked
+
+PATH = "/api/carriers/simulator/callback"
+URL = f"https://outdial.example{PATH}"
+
+
+@pytest.fixture(autouse=True)
+def _public_address(settings: Any) -> None:
+    settings.PUBLIC_BASE_URL = "https://outdial.example/"
+
+
+@pytest.fixture
+def claimed(owner: Person) -> Claimed:
+    """A call that the carrier was asked for a minute ago."""
+    dialed_batch(owner, retry=1)
+    return ring(timezone.now() - timedelta(minutes=1))
+
+
+def said(request_uuid: UUID, progress: CallProgress, **fields: Any) -> bytes:
+    if progress in (CallProgress.COMPLETED, CallProgress.IN_PROGRESS):
+        fields = {"answered_at": timezone.now(), **fields}
+    return encode(request_uuid, CallReport(progress=progress, at=timezone.now(), **fields))
+
+
+def post(
+    body: bytes,
+    *,
+    url: str = URL,
+    signed: bytes | None = None,
+    at: datetime | None = None,
+    headers: dict[str, str] | None = None,
+) -> Any:
+    sent = signed_headers(url, body if signed is None else signed, now=at or timezone.now())
+    return Client().generic(
+        "POST", PATH, body, "application/json", headers=sent if headers is None else headers
+    )
+
+
+def effect(body: bytes) -> str:
+    return str(checked(post(body), 200)["data"]["effect"])
+
+
+# --- What it does ---------------------------------------------------------------------------------
+
+
+def test_the_course_of_a_call_is_recorded(claimed: Claimed) -> None:
+    for progress in (CallProgress.RINGING, CallProgress.IN_PROGRESS, CallProgress.COMPLETED):
+        assert effect(said(claimed.request_uuid, progress, talk_seconds=7)) == "recorded"
+    attempt = CallAttempt.objects.get()
+    assert (attempt.status, attempt.talk_seconds) == ("completed", 7)
+    call = call_of(claimed)
+    assert (call.status, call.is_picked) == ("completed", True)
+    assert status_of(call.batch) == "completed"
+
+
+def test_a_busy_one_is_tried_again(claimed: Claimed) -> None:
+    assert effect(said(claimed.request_uuid, CallProgress.BUSY)) == "recorded"
+    assert call_of(claimed).status == "pending"
+
+
+@pytest.mark.parametrize(
+    "second", [CallProgress.COMPLETED, CallProgress.RINGING, CallProgress.BUSY]
+)
+def test_what_comes_again_late_or_in_the_wrong_order_shows_and_changes_nothing(
+    api: Api, owner: Person, claimed: Claimed, second: CallProgress
+) -> None:
+    effect(said(claimed.request_uuid, CallProgress.COMPLETED))
+    before = call_of(claimed)
+
+    assert effect(said(claimed.request_uuid, second)) == "ignored"
+
+    after = call_of(claimed)
+    assert (after.status, after.attempts_made, after.updated_at) == (
+        *("completed", 1, before.updated_at),
+    )
+    assert timeline(after)[-1] == ("completed", "callback_ignored", second.value)
+    shown = api.get(f"/api/call/call-details/{after.id}", owner.with_key)
+    event = checked(shown, 200)["data"]["events"][-1]
+    assert (event["reason"], event["requestUUID"]) == (
+        *("callback_ignored", str(claimed.request_uuid)),
+    )
+
+
+def test_ringing_that_comes_after_the_answer_changes_nothing(claimed: Claimed) -> None:
+    effect(said(claimed.request_uuid, CallProgress.IN_PROGRESS))
+    assert effect(said(claimed.request_uuid, CallProgress.RINGING)) == "ignored"
+    assert CallAttempt.objects.get().status == "in-progress"
+
+
+def test_one_that_nobody_could_tell_of_is_resolved_when_the_carrier_does(claimed: Claimed) -> None:
+    record(claimed, nobody_knows(claimed, timezone.now()))
+    assert call_of(claimed).status == CallStatus.UNKNOWN
+    assert effect(said(claimed.request_uuid, CallProgress.COMPLETED)) == "recorded"
+    assert call_of(claimed).status == CallStatus.COMPLETED
+
+
+def test_a_call_that_is_not_known_is_no_error(claimed: Claimed) -> None:
+    assert effect(said(uuid4(), CallProgress.COMPLETED)) == "unknown"
+    assert call_of(claimed).status == "in-progress"
+
+
+# --- What it refuses ------------------------------------------------------------------------------
+
+
+def test_only_what_the_carrier_signed_for_this_address_just_now_is_believed(
+    claimed: Claimed,
+) -> None:
+    body = said(claimed.request_uuid, CallProgress.COMPLETED)
+    genuine = signed_headers(URL, body, now=timezone.now())
+    refused = [
+        post(body, headers={}),
+        post(body, headers={**genuine, SIGNATURE: "0" * 64}),
+        post(body, headers={**genuine, SIGNATURE: ""}),
+        post(body, headers={**genuine, TIMESTAMP: "0"}),
+        post(body, headers={**genuine, TIMESTAMP: "soon"}),
+        post(body, signed=body + b" "),
+        post(body, url=f"http://outdial.example{PATH}"),
+        post(body, url=f"{URL}?more=1"),
+        post(body, at=timezone.now() - timedelta(minutes=6)),
+        post(body, at=timezone.now() + timedelta(minutes=6)),
+    ]
+    for response in refused:
+        assert checked(response, 403)["data"] is None
+    assert call_of(claimed).status == "in-progress"
+    assert timeline(call_of(claimed))[-1][1] == "claimed"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b"nonsense", b'{"requestUUID": "x"}', b"\xff\xfe"]
+)
+def test_what_cannot_be_read_is_a_400(db: None, body: bytes) -> None:
+    [error] = checked(post(body), 400)["data"]["errors"]
+    assert (error["field"], error["code"]) == ("body", "unreadable")
+
+
+def test_an_unknown_carrier_is_a_404_and_another_method_a_405(api: Api, db: None) -> None:
+    checked(api.post("/api/carriers/nobody/callback", {}), 404)
+    checked(api.get(PATH), 405)
+
+
+def test_more_than_a_megabyte_is_a_413(db: None) -> None:
+    checked(post(b" " * 1_000_001), 413)
