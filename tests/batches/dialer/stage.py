@@ -70,7 +70,7 @@ class Stage:
 
     def add_dialer(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "manage.py", "run_dialer"]
-        dialer = subprocess.Popen(command, env=self.env, cwd=PROJECT)
+        dialer = subprocess.Popen(command, env=self.env, cwd=PROJECT, stdout=subprocess.DEVNULL)
         self.dialers.append(dialer)
         return dialer
 

@@ -76,8 +76,8 @@ def claim(now: datetime = NOW, most: int = 100) -> Claim:
 
 
 def claim_one(now: datetime = NOW) -> Claimed:
-    """Wake the only workspace, claim the only call that can be dialed."""
-    wake(Workspace.objects.get().id, now)
+    """Wake the workspace that has a batch, claim the only call that can be dialed."""
+    wake(DialSchedule.objects.get().workspace_id, now)
     [claimed] = claim(now).calls
     return claimed
 

@@ -12,7 +12,7 @@ from batches.models import Lease
 from batches.services.counters import drifts
 from tests.batches.dialer.world import World
 
-BUSY, TIGHT = (1200, 2000) if os.environ.get("SOAK") else (36, 12)
+BUSY, TIGHT = (1200, 2000) if os.environ.get("SOAK") else (44, 8)
 
 
 @pytest.mark.parametrize("seed", range(BUSY))
