@@ -8,8 +8,8 @@ INSTALL := sh config/local/install.sh
 export PYTHON # make PYTHON=… chooses the interpreter for a new .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check check-database bench requirements migrations openapi clean \
-	install-local install-dev
+.PHONY: help run demo-batch test test-slow soak check check-database bench requirements migrations \
+	openapi clean install-local install-dev
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -18,11 +18,18 @@ help: ## show this
 run: install-local ## run the whole stack until Ctrl-C (PORT=8000 DATA_DIR=.data DATABASE_URL=)
 	@exec $(PYTHON_IN_VENV) -m config.local run --with-parent $$PPID
 
+demo-batch: install-local ## play a batch against the running stack (ARGS="--contacts 150 --retry 1")
+	@exec $(PYTHON_IN_VENV) -m config.local.demo_batch $(ARGS)
+
 test: install-dev ## run the quick tests (ARGS="-k name")
 	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -n auto -m "not slow" $(ARGS)
 
 test-slow: install-dev ## run the tests that kill processes, drive a browser or fill tables
 	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -m slow $(ARGS)
+
+soak: install-dev ## long property tests of the dialer
+	@exec env SOAK=1 $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -n auto \
+		tests/batches/dialer/test_properties.py $(ARGS)
 
 check: install-dev ## lint, types, migrations, deployment settings, OpenAPI file, lock files
 	$(PYTHON_IN_VENV) -m ruff check .
@@ -40,7 +47,7 @@ check-database: # the part of `check` that wants DATABASE_URL
 	DJANGO_SETTINGS_MODULE=config.settings.production SECRET_KEY=$$(random 48) \
 	CREDENTIAL_PEPPERS=1:$$(random 48) ENCRYPTION_KEYS=$$(random 32)= \
 	ALLOWED_HOSTS=outdial.example TRUSTED_PROXY_COUNT=1 \
-	EMAIL_URL=smtp://mail.outdial.example \
+	EMAIL_URL=smtp://mail.outdial.example PUBLIC_BASE_URL=https://outdial.example \
 	$(MANAGE) check --deploy --fail-level WARNING
 	@echo "docs/openapi.yaml"
 	@fresh=$$(mktemp); trap 'rm -f "$$fresh"' EXIT; \

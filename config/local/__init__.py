@@ -1,4 +1,4 @@
-"""The local stack: an embedded PostgreSQL, the web process and the worker under one launcher.
+"""The local stack: an embedded PostgreSQL, web, dialer and worker under one launcher.
 
 For development and tests only. `python -m config.local run` is what `make run` calls;
 `python -m config.local with-postgres -- COMMAND` gives a command a throw-away database.

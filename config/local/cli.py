@@ -33,7 +33,7 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m config.local", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    runner = commands.add_parser("run", help="run database, web and worker until Ctrl-C")
+    runner = commands.add_parser("run", help="run database, web, dialer and worker until Ctrl-C")
     runner.add_argument("--with-parent", type=int, metavar="PID", help="stop with this parent")
     tester = commands.add_parser(
         "with-postgres", help="run a command with DATABASE_URL set to a throw-away database"

@@ -1,4 +1,4 @@
-"""What the launcher itself asks a database: does it answer, has a worker come up."""
+"""What the launcher itself asks a database: does it answer, have worker and dialer come up."""
 
 from __future__ import annotations
 
@@ -61,6 +61,30 @@ class WorkerWatch:
         query = "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id > %s)"
         try:
             return bool(_first_value(self._url, query, self._newest))
+        except psycopg.Error:
+            return False
+
+
+class DialerWatch:
+    """Tells whether a dialer has begun to listen for wake-ups since this was made.
+
+    Its listener is the last thing that it starts, on a connection that does nothing else: its one
+    statement stays visible. As with workers, somebody else's dialer may use the same database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._since = _first_value(url, "SELECT clock_timestamp()")
+
+    def has_new_dialer(self) -> bool:
+        query = """
+            SELECT EXISTS (
+                SELECT FROM pg_stat_activity WHERE datname = current_database()
+                    AND backend_start > %s AND query = 'LISTEN outdial_dial' AND state = 'idle'
+            )
+        """
+        try:
+            return bool(_first_value(self._url, query, self._since))
         except psycopg.Error:
             return False
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from config.local.process import StackError
 
 HOST = "127.0.0.1"
+PROJECT = Path(__file__).resolve().parents[2]
+USUAL_DATA = PROJECT / ".data"
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,12 @@ class Place:
     port: int
     data: Path
 
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
     @classmethod
-    def from_environment(cls, default_data: Path) -> Place:
+    def from_environment(cls, default_data: Path = USUAL_DATA) -> Place:
         """PORT and DATA_DIR, the latter relative to the current folder."""
         text = os.environ.get("PORT") or "8000"
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):

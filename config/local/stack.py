@@ -8,22 +8,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
-from config.local.database import WorkerWatch, check_database
-from config.local.place import HOST, Place
+from config.local.database import DialerWatch, WorkerWatch, check_database
+from config.local.place import HOST, PROJECT, Place
 from config.local.postgres import Cluster
 from config.local.process import Signals, StackError, describe_exit, run_to_end, say, spawn
 from config.local.supervisor import Service, Supervisor
 from config.local.welcome import next_steps
 
-PROJECT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 90.0  # seconds; the first start of a slow machine
 
 
 def run(signals: Signals) -> None:
     """Start everything, say what to do next, keep it running until a stop is asked for."""
-    place = Place.from_environment(PROJECT / ".data")
+    place = Place.from_environment()
     with place.locked():
         supervisor = Supervisor(signals)
         cluster = None if os.environ.get("DATABASE_URL") else _cluster(place)
@@ -48,15 +46,18 @@ def services(place: Place, env: Mapping[str, str]) -> list[Service]:
 
     Another process of the project is another line here; web stays the last, so that it stops first.
     """
-    worker = WorkerWatch(env["DATABASE_URL"])
+    worker, dialer = WorkerWatch(env["DATABASE_URL"]), DialerWatch(env["DATABASE_URL"])
     return [
         Service("worker", lambda: _python(WORKER, env), worker.has_new_worker),
+        Service("dialer", lambda: _python(DIALER, env), dialer.has_new_dialer),
         Service("web", lambda: _python(web_command(place.port), env), lambda: _answers(place.port)),
     ]
 
 
 # A job in hand gets two seconds when we stop.
 WORKER = ["manage.py", "procrastinate", "worker", "--shutdown-graceful-timeout", "2"]
+DIALER = ["manage.py", "run_dialer"]
+DIALER_STOP_SECONDS = 1.5  # of the two that each service has to stop
 
 
 def web_command(port: int) -> list[str]:
@@ -90,9 +91,12 @@ def _start_database(cluster: Cluster | None, supervisor: Supervisor, signals: Si
 
 
 def _environment(place: Place, url: str) -> dict[str, str]:
+    """What stands before the person's own environment can be set there."""
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
         "PYTHONUNBUFFERED": "1",
+        "PUBLIC_BASE_URL": place.url,  # where the simulator calls back
+        "DIALER_STOP_SECONDS": str(DIALER_STOP_SECONDS),
         **os.environ,
         "DATABASE_URL": url,
         "DATA_DIR": str(place.data),

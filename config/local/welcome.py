@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
+
+from config.local.place import USUAL_DATA
 
 CREATE_BATCH = """\
 curl --location '{url}/api/call/createBatch' \\
@@ -46,5 +49,15 @@ List the batches:
 
 {listing}
 
+See a batch ring, in another terminal:
+
+{_demo(demo_file.parent)}
+
 Stop with Ctrl-C.
 """
+
+
+def _demo(data: Path) -> str:
+    """From the project's folder, as everything that make does."""
+    is_usual = data == USUAL_DATA
+    return "make demo-batch" if is_usual else f"make demo-batch DATA_DIR={quote(str(data))}"

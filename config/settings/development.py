@@ -15,6 +15,9 @@ DATABASES = {"default": database()}
 # `seed_demo` prints passwords and keys: it refuses to run where this is not set.
 DEMO_ALLOWED = True
 
+# A lost callback is found out while somebody is still looking.
+CALLBACK_PATIENCE_SECONDS = env.float("CALLBACK_PATIENCE_SECONDS", default=10.0)
+
 WHITENOISE_USE_FINDERS = True  # no collectstatic
 STATIC_ROOT = None  # type: ignore[assignment]
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

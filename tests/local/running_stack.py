@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,10 @@ READY = "Stop with Ctrl-C."
 
 def environment(**changes: str) -> dict[str, str]:
     """The test run's own environment without what it says about its database and settings."""
-    own = {"DATABASE_URL", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "PORT", "MAKEFLAGS", "MAKELEVEL"}
+    own = {
+        *("DATABASE_URL", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "PORT", "PUBLIC_BASE_URL"),
+        *("MAKEFLAGS", "MAKELEVEL"),
+    }
     return {name: value for name, value in os.environ.items() if name not in own} | changes
 
 
@@ -39,9 +42,12 @@ def wait_until(is_true: Callable[[], object], seconds: float, what: str) -> None
 
 
 class RunningStack:
-    """`command` runs the launcher, directly or through something that stands for make."""
+    """`command` runs the launcher, directly or through something that stands for make; `variables`
+    are settings of the stack."""
 
-    def __init__(self, data: Path, command: list[str] | None = None) -> None:
+    def __init__(
+        self, data: Path, command: list[str] | None = None, variables: Mapping[str, str] = {}
+    ) -> None:
         self.data = data
         self.port = free_port()
         self.log = data.with_name("terminal.log")
@@ -49,7 +55,7 @@ class RunningStack:
             self.process = subprocess.Popen(
                 command or [*LAUNCHER, "run"],
                 cwd=PROJECT,
-                env=environment(DATA_DIR=str(data), PORT=str(self.port)),
+                env=environment(DATA_DIR=str(data), PORT=str(self.port), **variables),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
