@@ -56,11 +56,16 @@ class Route:
         return re.findall(r"{(\w+)}", self.template)
 
     @property
+    def ids(self) -> list[str]:
+        """Those of the parameters that are ids; any other is a word."""
+        return [name for name in self.parameters if name == "id" or name.endswith("Id")]
+
+    @property
     def names_things(self) -> bool:
         """Whether a request carries ids of things, in its path or in its body."""
         body = self.endpoint.body
         kinds = sent_fields(body()).values() if body else []
-        return bool(self.parameters or self.required_query) or any(
+        return bool(self.ids or self.required_query) or any(
             isinstance(getattr(field, "child", field), fields.ObjectIdApiField) for field in kinds
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
 from django.db import connection, connections
@@ -29,9 +29,14 @@ class DatabaseThread:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: self._run(work, *args, **kwargs))
 
-    def close(self) -> None:
-        """Close the connection, after what is waiting. The next use opens another one."""
-        self._executor.submit(connections.close_all).result()
+    def close(self, seconds: float | None = None) -> bool:
+        """Close the connection, after what is waiting. The next use opens another one.
+
+        False: that took longer than so many seconds; the thread is stuck in a statement, and so will be
+        the interpreter's end, which waits for it.
+        """
+        closing = self._executor.submit(connections.close_all)
+        return not wait([closing], timeout=seconds).not_done
 
     def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:

@@ -44,7 +44,7 @@ class AttemptInline(admin.TabularInline[CallAttempt, Call]):
 class EventInline(admin.TabularInline[CallEvent, Call]):
     model = CallEvent
     verbose_name_plural = "timeline"
-    fields = ["created_at", "from_status", "to_status", "reason", "user"]
+    fields = ["created_at", "from_status", "to_status", "reason", "detail", "request_uuid", "user"]
     ordering = ["created_at", "id"]
     extra = 0
 

@@ -20,12 +20,12 @@ async def look_after(look: Look, timing: Timing) -> Result | Later:
     attempt_id, batch_id = look.attempt_id.hex(), look.batch_id.hex()
     if look.sent_at is None:  # whoever claimed it did not get to place it
         return Result(attempt_id, batch_id, not_dialed("dialer_lost"))
+    # As of now: an answer may be long in coming, and a call may begin to ring meanwhile.
+    now = timezone.now()
     found, is_unplaced = await _ask(look, timing.place_within)
     if found is not None:
         return Result(attempt_id, batch_id, found)
-    then = when_unsure(
-        look, is_unplaced=is_unplaced, delays=timing.look_up_after, now=timezone.now()
-    )
+    then = when_unsure(look, is_unplaced=is_unplaced, delays=timing.look_up_after, now=now)
     log.warning("dialer.looked_in_vain", attempt=attempt_id, looks=look.looks + 1)
     return then if isinstance(then, Later) else Result(attempt_id, batch_id, then)
 

@@ -1,15 +1,20 @@
 """Looking after attempts whose holder is late, whose callback is missing, or which nobody is sure of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import structlog
 
 from batches.models import CallStatus, EventReason
 from batches.services.returns import Return
 from calling.carriers.base import Credentials
 from calling.models import CarrierAccount
+from workspaces.encryption import DecryptionFailed
 from workspaces.sql import array_literal, execute, fetch_all
+
+log = structlog.get_logger(__name__)
 
 # Whoever takes a look keeps others away for a while; when it dies, the next one takes it.
 _TAKE = """
@@ -35,6 +40,7 @@ FROM unnest(%s::bytea[], %s::timestamptz[], %s::int[], %s::timestamptz[])
     AS later (id, look_at, looks, unsure_since)
 WHERE lease.id = later.id
 """
+# A call that was taken out while it was being placed is still to be hung up at once.
 _ACCEPT = """
 WITH accepted AS (
     SELECT * FROM unnest(%s::bytea[], %s::text[]) AS accepted (id, carrier_call_id)
@@ -43,9 +49,12 @@ WITH accepted AS (
     FROM accepted
     WHERE attempt.id = accepted.id AND attempt.carrier_call_id <> accepted.carrier_call_id
 )
-UPDATE batches_lease AS lease
-SET look_at = GREATEST(lease.look_at, %s::timestamptz), looks = 0, unsure_since = NULL
-FROM accepted WHERE lease.id = accepted.id
+UPDATE batches_lease AS lease SET
+    look_at = CASE WHEN call.is_cancel_requested THEN LEAST(lease.look_at, expected.at)
+        ELSE GREATEST(lease.look_at, expected.at) END,
+    looks = 0, unsure_since = NULL
+FROM accepted, batches_call AS call, (SELECT %s::timestamptz AS at) AS expected
+WHERE lease.id = accepted.id AND call.id = lease.call_id
 """
 _DOUBT = """
 UPDATE batches_lease SET look_at = %s, looks = 0, unsure_since = %s WHERE id = ANY(%s::bytea[])
@@ -87,12 +96,10 @@ NEVER_PLACED = Return(CallStatus.PENDING, EventReason.NEVER_PLACED)
 def take_due_looks(*, now: datetime, most: int, lease: timedelta) -> list[Look]:
     """The attempts that have to be looked after now, ours for so long."""
     rows = fetch_all(_TAKE, [now, most, now + lease])
-    ids = {bytes(row[-1]).hex() for row in rows if row[-1] is not None}
-    accounts = CarrierAccount.objects.in_bulk(list(ids)) if ids else {}
+    accounts = _credentials({bytes(row[-1]).hex() for row in rows if row[-1] is not None})
     looks = []
     for id_, batch_id, sent_at, number, unsure, uuid, call_id, cancel, carrier, account_id in rows:
-        account = accounts.get(bytes(account_id).hex()) if account_id is not None else None
-        stored = account.credentials if account else {"accSId": "", "authToken": ""}
+        credentials = accounts.get(bytes(account_id).hex()) if account_id is not None else None
         looks.append(
             Look(
                 attempt_id=bytes(id_),
@@ -104,10 +111,25 @@ def take_due_looks(*, now: datetime, most: int, lease: timedelta) -> list[Look]:
                 carrier_call_id=call_id,
                 is_cancel_requested=cancel,
                 carrier=carrier,
-                credentials=Credentials(stored["accSId"], stored["authToken"]),
+                credentials=credentials or Credentials("", ""),
             )
         )
     return looks
+
+
+def _credentials(account_ids: Iterable[str]) -> dict[str, Credentials]:
+    """Of these accounts. One that no key opens is left out: looks at others must not wait for it."""
+    found = {}
+    for id_ in account_ids:
+        try:
+            account = CarrierAccount.objects.filter(id=id_).first()
+        except DecryptionFailed:
+            log.error("dialer.unreadable_credentials", account=id_)
+            continue
+        if account is not None:
+            stored = account.credentials
+            found[id_] = Credentials(stored["accSId"], stored["authToken"])
+    return found
 
 
 def when_unsure(

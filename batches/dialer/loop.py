@@ -31,6 +31,7 @@ LOOK_EVERY = 1.0  # seconds between looks for leases that have run out
 ROOM_AGAIN = 1.0  # seconds between looks for room, if no result makes some
 LOCK_TIMEOUT = "2s"
 TO_RECORD = 1.0  # of the time to stop, seconds that are kept for recording
+TO_CLOSE = 0.2  # seconds for each connection
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -52,8 +53,11 @@ class Dialer:
         self._waiting: dict[bytes, tuple[asyncio.TimerHandle, Claimed]] = {}
         self._in_hand: set[str] = set()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then at most `stop_within` seconds."""
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Until `stop` is set; then at most `stop_within` seconds.
+
+        False: the database did not answer in that time, and threads still wait for it.
+        """
         listening = asyncio.create_task(listen(self._wake))
         recording = asyncio.create_task(self._record())
         gate = asyncio.create_task(self._pass_gate())
@@ -70,8 +74,7 @@ class Dialer:
             stopping.cancel()
             listening.cancel()
             await self._finish(seekers, gate, recording)
-            for thread in self._threads.values():
-                thread.close()
+        return all(thread.close(TO_CLOSE) for thread in self._threads.values())
 
     def _wake(self) -> None:
         self._may_be_due.set()

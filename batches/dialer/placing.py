@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.utils import timezone
 
-from batches.dialer.looks import Unknown
+from batches.dialer.looks import NEVER_PLACED, Unknown
 from batches.dialer.store import Claimed
 from batches.dialer.timing import Timing
 from batches.services.callbacks import callback_url
@@ -50,7 +50,10 @@ class Placer:
 
     async def place(self, call: Claimed) -> Result | None:
         """None: it is too late, somebody else may be looking after the call by now."""
-        await self._keep_pace(call)
+        try:
+            await self._keep_pace(call)
+        except asyncio.CancelledError:  # we have to stop, and have not asked the carrier
+            return Result.of(call, NEVER_PLACED)
         until = call.place_at + self._timing.lease - timedelta(seconds=self._timing.place_within)
         if timezone.now() >= until:
             log.warning("dialer.too_late", call=call.call_id.hex())
@@ -60,6 +63,7 @@ class Placer:
             from_number=call.from_number,
             to_number=call.to_number,
             callback_url=callback_url(call.carrier),
+            not_after=until + timedelta(seconds=self._timing.place_within / 2),
         )
         try:
             async with asyncio.timeout(self._timing.place_within):

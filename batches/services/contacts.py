@@ -104,10 +104,12 @@ def add_contacts(
             return AddedContacts(record.id, [], len(checked.contacts), checked.failed_chunks)
         with staged_contacts(checked.contacts) as staged, transaction.atomic():
             batch = locked_batch(workspace_id, batch_id)
+            wants_start = workspace.start_when_calls_added if start is None else start
+            if wants_start:
+                wake(workspace_id, now)  # before the counters change
             loaded = place_contacts(
                 batch, staged, names=checked.names, session_id=None, user_id=user_id, now=now
             )
-            wants_start = workspace.start_when_calls_added if start is None else start
             session_id = _start(batch, user_id, now) if wants_start else None
             record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
             insert_rows(record, _event(batch, record, session_id, actor, now))

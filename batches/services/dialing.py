@@ -113,6 +113,7 @@ def _start(
     )
     added = 0
     if given is not None:
+        wake(batch.workspace_id, now)  # before the counters change
         loaded = place_contacts(
             batch,
             given.staged,

@@ -57,8 +57,13 @@ WITH report AS (
     DELETE FROM batches_lease AS lease USING heard
     WHERE lease.id = heard.id AND heard.ended_at IS NOT NULL
 ), goes_on AS (
-    UPDATE batches_lease AS lease SET look_at = %s::timestamptz, looks = 0, unsure_since = NULL
-    FROM heard WHERE lease.id = heard.id AND heard.ended_at IS NULL
+    UPDATE batches_lease AS lease SET
+        look_at = CASE WHEN call.is_cancel_requested THEN LEAST(lease.look_at, expected.at)
+            ELSE expected.at END,
+        looks = 0, unsure_since = NULL
+    FROM heard JOIN batches_call AS call ON call.id = heard.call_id,
+        (SELECT %s::timestamptz AS at) AS expected
+    WHERE lease.id = heard.id AND heard.ended_at IS NULL
 ), next AS (
     SELECT call.id, call.workspace_id, call.status AS old, heard.id AS attempt_id, heard.status AS how,
         heard.permanent, heard.ended_at, heard.request_uuid, heard.event_id,

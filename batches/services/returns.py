@@ -14,7 +14,8 @@ from batches.states import move_batch
 from workspaces.ids import new_object_id
 from workspaces.sql import array_literal, fetch_all
 
-# An attempt that was not made leaves nothing behind but its events.
+# An attempt that was not made leaves nothing behind but its events. A contact who was taken out
+# meanwhile does not go back into the queue.
 _GIVE_BACK = f"""
 WITH given AS (
     SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[])
@@ -29,11 +30,16 @@ WITH given AS (
     RETURNING attempt.id, attempt.request_uuid
 ), moved AS (
     UPDATE batches_call AS call SET
-        status = ended.status, is_cancel_requested = false, updated_at = %s::timestamptz
+        status = CASE
+            WHEN call.is_cancel_requested AND ended.status = '{CallStatus.PENDING.value}'
+            THEN '{CallStatus.CANCELLED.value}' ELSE ended.status END,
+        is_cancel_requested = false, updated_at = %s::timestamptz
     FROM ended
     WHERE call.id = ended.call_id AND call.status = '{CallStatus.IN_PROGRESS.value}'
         AND call.last_attempt_id = ended.id
-    RETURNING call.id, call.workspace_id, ended.id AS attempt_id, ended.status, ended.reason,
+    RETURNING call.id, call.workspace_id, ended.id AS attempt_id, call.status,
+        CASE WHEN call.status = ended.status
+            THEN ended.reason ELSE '{EventReason.CANCEL_REQUESTED.value}' END AS reason,
         ended.detail, ended.event_id
 ), told AS (
     INSERT INTO batches_callevent (

@@ -63,13 +63,15 @@ class CallRequest:
     """One call to place, from and to E.164 numbers.
 
     `request_uuid` is our name for it: the carrier's idempotency key or client reference, where it has
-    one. The carrier posts what becomes of the call to `callback_url`; empty: nowhere.
+    one. The carrier posts what becomes of the call to `callback_url`; empty: nowhere. It must not ring
+    after `not_after`: by then somebody may have looked the call up, not found it, and placed another one.
     """
 
     request_uuid: UUID
     from_number: str
     to_number: str
     callback_url: str
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

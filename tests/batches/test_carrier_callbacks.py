@@ -8,14 +8,19 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from batches.dialer.looks import NEVER_PLACED
 from batches.dialer.store import Claimed
 from batches.models import CallAttempt, CallStatus
+from batches.services.phones import delete_phone
 from calling.carriers.base import CallProgress, CallReport
+from calling.carriers.registry import CARRIERS
+from calling.carriers.simulator import SIMULATOR
 from calling.carriers.simulator.wire import SIGNATURE, TIMESTAMP, encode, signed_headers
 from tests.batches.dialer.steps import (
     call_of,
     dialed_batch,
     nobody_knows,
+    put_back,
     record,
     ring,
     status_of,
@@ -23,6 +28,7 @@ from tests.batches.dialer.steps import (
 )
 from tests.cast import Api, Person
 from tests.envelope import checked
+from workspaces.callers import Actor
 
 PATH = "/api/carriers/simulator/callback"
 URL = f"https://outdial.example{PATH}"
@@ -123,6 +129,29 @@ def test_a_call_that_is_not_known_is_no_error(claimed: Claimed) -> None:
     assert call_of(claimed).status == "in-progress"
 
 
+def test_a_call_whose_number_was_deleted_meanwhile_is_still_told_of(
+    owner: Person, claimed: Claimed
+) -> None:
+    phone_id = claimed.phone_id.hex()
+    now = timezone.now()
+    delete_phone(workspace_id=owner.workspace.id, phone_id=phone_id, actor=Actor(), now=now)
+    assert effect(said(claimed.request_uuid, CallProgress.COMPLETED)) == "recorded"
+    assert call_of(claimed).status == "completed"
+
+
+def test_a_call_that_was_put_back_is_not_known_any_more(claimed: Claimed) -> None:
+    put_back(claimed, NEVER_PLACED)
+    assert effect(said(claimed.request_uuid, CallProgress.COMPLETED)) == "unknown"
+    assert call_of(claimed).status == "pending"
+
+
+def test_bad_credentials_beside_a_good_signature_do_no_harm(claimed: Claimed) -> None:
+    body = said(claimed.request_uuid, CallProgress.COMPLETED)
+    genuine = signed_headers(URL, body, now=timezone.now())
+    checked(post(body, headers={**genuine, "x-api-key": "nonsense"}), 200)
+    assert call_of(claimed).status == "completed"
+
+
 # --- What it refuses ------------------------------------------------------------------------------
 
 
@@ -164,3 +193,22 @@ def test_an_unknown_carrier_is_a_404_and_another_method_a_405(api: Api, db: None
 
 def test_more_than_a_megabyte_is_a_413(db: None) -> None:
     checked(post(b" " * 1_000_001), 413)
+
+
+def test_a_carrier_is_not_believed_about_the_calls_of_another(
+    claimed: Claimed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`other` signs like the simulator here, but the call's number is the simulator's."""
+    monkeypatch.setitem(CARRIERS, "other", SIMULATOR)
+    path = "/api/carriers/other/callback"
+    body = said(claimed.request_uuid, CallProgress.COMPLETED)
+    sent = signed_headers(f"https://outdial.example{path}", body, now=timezone.now())
+    response = Client().generic("POST", path, body, "application/json", headers=sent)
+    assert checked(response, 200)["data"] == {"effect": "unknown"}
+    assert call_of(claimed).status == "in-progress"
+
+
+def test_without_a_public_address_nothing_is_believed(claimed: Claimed, settings: Any) -> None:
+    settings.PUBLIC_BASE_URL = ""
+    checked(post(said(claimed.request_uuid, CallProgress.COMPLETED)), 403)
+    assert call_of(claimed).status == "in-progress"

@@ -35,7 +35,7 @@ class Simulator:
     def __init__(self) -> None:
         self.database = DatabaseThread("simulator")
         self.when_changed: Callable[[], None] = _nobody_listens  # of the sender in this process
-        self._rings: Batcher[CallRequest, SimulatedCall] = Batcher(
+        self._rings: Batcher[CallRequest, SimulatedCall | None] = Batcher(
             self._ring, at_most=RINGS_A_STATEMENT
         )
 
@@ -52,6 +52,8 @@ class Simulator:
         """Idempotent by `request_uuid`: asked again, it rings nobody and says how far the call is."""
         await self.verify_credentials(credentials, request.from_number)
         call = await _or_unsure(self._rings.add(request))
+        if call is None:
+            raise CarrierUnsure("The carrier was asked too late.")
         self.when_changed()
         plan = ledger.plan_of(call)
         if plan.script.fault:
@@ -80,13 +82,15 @@ class Simulator:
         wire.check_signature(callback, now=timezone.now())
         return wire.decode(callback.body)
 
-    def close(self) -> None:
-        """Give the database connection back. The next use opens another one."""
-        self.database.close()
+    def close(self, seconds: float | None = None) -> bool:
+        """Give the database connection back, as `DatabaseThread.close`."""
+        return self.database.close(seconds)
 
-    async def _ring(self, requests: list[CallRequest]) -> Sequence[SimulatedCall]:
+    async def _ring(self, requests: list[CallRequest]) -> Sequence[SimulatedCall | None]:
         scale, now = settings.SIMULATOR_TIME_SCALE, timezone.now()
-        return await self.database.run(ledger.ring, requests, time_scale=scale, now=now)
+        calls = await self.database.run(ledger.ring, requests, time_scale=scale, now=now)
+        by_uuid = {call.request_uuid: call for call in calls}
+        return [by_uuid.get(request.request_uuid) for request in requests]
 
 
 async def _or_unsure(answer: Awaitable[T]) -> T:

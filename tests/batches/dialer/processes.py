@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from calling.carriers.base import CallProgress, CallReport
@@ -29,7 +30,7 @@ FROM calling_simulatedcall ORDER BY to_number, rang_at
 _ATTEMPTS = "SELECT to_number, request_uuid, status, ended_at FROM batches_callattempt"
 _RETURNED = """
 SELECT reason, detail, count(*) FROM batches_callevent
-WHERE reason IN ('never-placed', 'not-dialed') GROUP BY 1, 2 ORDER BY 1, 2
+WHERE reason IN ('never_placed', 'not_dialed') GROUP BY 1, 2 ORDER BY 1, 2
 """
 _LAST_EVENTS = """
 SELECT call.phone_number, event.from_status, event.to_status, event.reason, event.detail,
@@ -139,7 +140,7 @@ def _of_rings(plans: list[Plan]) -> list[str]:
         return ["never rang"]
     wanted = 2 if _may_ring_again(plans[0]) else 1
     wrong = [] if len(plans) == wanted else [f"should have rung {wanted} times"]
-    for earlier, later in zip(plans, plans[1:], strict=False):
+    for earlier, later in pairwise(plans):
         if later.rang_at < _end(earlier).at:
             wrong.append(f"rang at {later.rang_at}, until {_end(earlier).at} it was ringing")
     return wrong

@@ -2,7 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from django.db import connection, transaction
@@ -141,7 +141,12 @@ def test_another_workspace_may_call_the_same_number_at_the_same_time(
 # --- Hours ----------------------------------------------------------------------------------------
 
 
-def hours(start: int, end: int) -> dict[str, Any]:
+class Hours(TypedDict):
+    calling_hour_start: int
+    calling_hour_end: int
+
+
+def hours(start: int, end: int) -> Hours:
     return {"calling_hour_start": start * 60, "calling_hour_end": end * 60}
 
 

@@ -77,7 +77,9 @@ def deactivate_the_number(batch: CallBatch) -> None:
 
 
 def delete_the_number(batch: CallBatch) -> None:
-    phone = PhoneNumber.objects.get(rotations__batch=batch, rotations__position=0)
+    """It has another one, so that it goes on."""
+    phone = PhoneNumber.objects.get(rotations__batch=batch)
+    factories.BatchNumberFactory.create(batch=batch, position=1)
     delete_phone(workspace_id=batch.workspace_id, phone_id=phone.id, actor=Actor(), now=NOW)
 
 

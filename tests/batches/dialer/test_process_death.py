@@ -3,8 +3,10 @@
 The judge is the simulator, who keeps books of its own about whom it has rung.
 """
 
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,20 @@ def test_a_dialer_that_was_frozen_finds_its_calls_taken_over() -> None:
         found.until(lambda: found.value("SELECT count(*) FROM batches_lease") == 0, 20)
         judge_end(found)
         judge_rings(found)
+
+
+def test_a_dialer_ends_although_its_database_hangs() -> None:
+    with stage(200, calls_a_second=40) as found:
+        found.env["DIALER_STOP_SECONDS"] = "2"
+        dialer = found.add_dialer()
+        found.until(lambda: found.statuses().get("completed", 0) > 5, 60)
+        backends = Path(f"/proc/{found.server.pid}/task/{found.server.pid}/children").read_text()
+        processes = [found.server.pid, *map(int, backends.split())]
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            dialer.send_signal(signal.SIGTERM)
+            assert dialer.wait(10) == 0
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
