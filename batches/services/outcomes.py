@@ -23,6 +23,7 @@ from workspaces.sql import array_literal, execute, fetch_all
 
 _MOVES = [(source.value, to.value) for source, targets in ATTEMPT_MOVES.items() for to in targets]
 _UNDER_WAY = [AttemptStatus.QUEUED, AttemptStatus.RINGING, AttemptStatus.IN_PROGRESS]
+_LONGEST = 128  # of the carrier's short texts
 _CHANGES_A_CALL = {*AttemptStatus} - {AttemptStatus.QUEUED, AttemptStatus.RINGING}
 
 # `next` is what becomes of the call, for an attempt that is the call's last one.
@@ -211,6 +212,11 @@ def _waves(reports: Sequence[Heard]) -> Iterable[list[Heard]]:
         yield list(wave.values())
 
 
+def _clean(text: str) -> str:
+    """What a carrier says must not keep its outcome from being recorded: PostgreSQL takes no NUL."""
+    return text.replace("\0", "")
+
+
 def _params(
     batch_id: str, batch: CallBatch | None, wave: list[Heard], now: datetime, patience: timedelta
 ) -> list[Any]:
@@ -224,10 +230,10 @@ def _params(
         [report.answered_at for report in reports],
         array_literal([report.talk_seconds for report in reports]),
         [report.permanent for report in reports],
-        [report.hangup_cause for report in reports],
-        [report.carrier_call_id for report in reports],
-        [report.recording_url for report in reports],
-        [report.transcript for report in reports],
+        [_clean(report.hangup_cause)[:_LONGEST] for report in reports],
+        [_clean(report.carrier_call_id)[:_LONGEST] for report in reports],
+        [_clean(report.recording_url) for report in reports],
+        [_clean(report.transcript) for report in reports],
         array_literal([bytes.fromhex(new_object_id()) for _ in wave]),
         *(list(sources), list(targets), _UNDER_WAY, now, bytes.fromhex(batch_id)),
         *(now + patience, retry, timedelta(seconds=batch.delay if batch else 0), now, now),

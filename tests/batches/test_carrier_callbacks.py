@@ -124,6 +124,14 @@ def test_one_that_nobody_could_tell_of_is_resolved_when_the_carrier_does(claimed
     assert call_of(claimed).status == CallStatus.COMPLETED
 
 
+def test_an_outcome_is_recorded_however_long_its_reason_is(claimed: Claimed) -> None:
+    long = "\0" + "x" * 500
+    body = said(claimed.request_uuid, CallProgress.BUSY, hangup_cause=long, carrier_call_id=long)
+    assert effect(body) == "recorded"
+    attempt = CallAttempt.objects.get()
+    assert attempt.hangup_cause == attempt.carrier_call_id == "x" * 128
+
+
 def test_a_call_that_is_not_known_is_no_error(claimed: Claimed) -> None:
     assert effect(said(uuid4(), CallProgress.COMPLETED)) == "unknown"
     assert call_of(claimed).status == "in-progress"
