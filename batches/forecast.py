@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from batches.schedule import Window, open_spans
 
 FURTHEST = timedelta(days=366)  # what takes longer has no finish that is worth telling
+_ALIKE = 10  # openings: time zones that share so many are taken as one
 _DAY = timedelta(days=1)
 
 Span = tuple[datetime, datetime]
@@ -43,7 +45,7 @@ def likely_finish(
 
     Whatever is open shares the pace, the time zones that close first before the others.
     """
-    if window is None or pace.per_second <= 0:
+    if window is None or _is_hopeless(sum(load.attempts for load in loads), pace):
         return None
     walk = _Walk(loads, window, pace, now)
     while walk.at - now <= FURTHEST:
@@ -52,13 +54,21 @@ def likely_finish(
     return None
 
 
+def _is_hopeless(attempts: float, pace: Pace) -> bool:
+    """Whether a year would not be enough if it were always open; walking through it takes long."""
+    year = FURTHEST + _DAY
+    if attempts > pace.per_second * year.total_seconds():
+        return True
+    return pace.per_day is not None and attempts > pace.today + pace.per_day * year.days
+
+
 class _Walk:
     """From one moment at which something opens, closes or begins anew to the next."""
 
     def __init__(self, loads: Sequence[Load], window: Window, pace: Pace, now: datetime) -> None:
         self.at, self.pace = now, pace
         self.budget, self.day_ends = pace.today, pace.day_ends
-        self.left = {load.timezone: load.attempts for load in loads if load.attempts > 0}
+        self.left = _grouped(loads, window, now)
         self.times = {zone: _spans(now, zone, window) for zone in self.left}
         self.spans = {zone: next(times) for zone, times in self.times.items()}
 
@@ -95,6 +105,18 @@ class _Walk:
         if self.pace.per_day is not None:
             possible = min(possible, self.budget)
         return min(wanted, possible)
+
+
+def _grouped(loads: Sequence[Load], window: Window, now: datetime) -> dict[str, float]:
+    """Attempts by time zone, one for all that keep the same hours: there are 600, of some 40 offsets."""
+    attempts: dict[tuple[Span, ...], float] = {}
+    names: dict[tuple[Span, ...], str] = {}
+    for load in loads:
+        if load.attempts > 0:
+            hours = tuple(islice(_spans(now, load.timezone, window), _ALIKE))
+            attempts[hours] = attempts.get(hours, 0.0) + load.attempts
+            names.setdefault(hours, load.timezone)
+    return {names[hours]: number for hours, number in attempts.items()}
 
 
 def _spans(now: datetime, timezone: str, window: Window) -> Iterator[Span]:

@@ -1,41 +1,48 @@
 """What would happen if a batch were started now: who would be called, who waits, and for what.
 
-Counts calls in one statement; the rest is a few small ones.
+Counts calls in one statement; the rest is a few small ones. A listed number is told as listed whatever
+else it waits for: before a start people ask how many are never called.
 """
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Avg, Count, F, Q
-
+from batches.dialer.claim import BUSY_AGAIN
 from batches.dialer.contacts import SPAN
 from batches.dialer.lines import Line, lines_of
 from batches.dialer.tenants import DialedBatch, Tenant, as_dialed, in_flight, tenant_of
 from batches.forecast import Load, Pace, expected_attempts, likely_finish
 from batches.models import AttemptStatus, BatchStatus, CallBatch
-from batches.schedule import allowed_until, is_allowed, next_allowed
+from batches.schedule import DAY_MINUTES, Window, allowed_until, is_allowed, next_allowed
 from calling.models import Carrier, PhoneNumber
-from workspaces.sql import fetch_all
+from workspaces.sql import array_literal, fetch_all
 
 USUAL_SECONDS = 30.0  # of a call, before the batch has made any
+LATELY = timedelta(days=7)  # before a batch has attempts, those of its numbers are asked
 FASTEST = 100.0  # attempts a second, where nothing limits them
 
-# Every pending call is in one bucket: the first that fits.
+# Attempts that are tried again. Neither `unknown` nor what was called off is.
+_MISSED = [
+    status.value for status in (AttemptStatus.BUSY, AttemptStatus.NO_ANSWER, AttemptStatus.FAILED)
+]
+
+# Every pending call is in one bucket: the first that fits. `ready`: when it can be its turn, leaving
+# the window aside.
 _BUCKETS = """
 SELECT call.timezone,
     CASE
         WHEN %s::bytea IS NOT NULL AND call.session_id IS DISTINCT FROM %s::bytea
             THEN 'otherSession'
         WHEN %s::boolean AND entry.id IS NOT NULL THEN 'doNotCall'
-        WHEN capped.to_number IS NOT NULL THEN 'contactCap'
+        WHEN capped.until IS NOT NULL THEN 'contactCap'
         WHEN lease.id IS NOT NULL THEN 'contactBusy'
         WHEN call.next_attempt_at > %s THEN 'retryDelay'
         ELSE 'due'
     END AS bucket,
-    count(*), min(call.next_attempt_at)
+    count(*), min(ready.at), max(ready.at)
 FROM batches_call AS call
 LEFT JOIN batches_donotcallentry AS entry
     ON entry.workspace_id = %s AND entry.phone_number = call.phone_number
@@ -43,17 +50,40 @@ LEFT JOIN batches_donotcallentry AS entry
 LEFT JOIN batches_lease AS lease
     ON lease.workspace_id = %s AND lease.to_number = call.phone_number
 LEFT JOIN (
-    SELECT to_number FROM batches_callattempt
+    SELECT to_number, (array_agg(created_at ORDER BY created_at DESC))[%s] + %s AS until
+    FROM batches_callattempt
     WHERE %s::int > 0 AND workspace_id = %s AND created_at > %s
     GROUP BY to_number HAVING count(*) >= %s::int
 ) AS capped ON capped.to_number = call.phone_number
+CROSS JOIN LATERAL (
+    SELECT GREATEST(
+        call.next_attempt_at, capped.until, CASE WHEN lease.id IS NOT NULL THEN %s::timestamptz END
+    ) AS at
+) AS ready
 WHERE call.batch_id = %s AND call.status = 'pending'
 GROUP BY call.timezone, bucket
 """
+_OUTCOMES = """
+SELECT count(*), count(*) FILTER (WHERE status = ANY(%s::text[])),
+    avg(extract(epoch FROM ended_at - created_at))::float
+"""
+# Both read the end of an index, whatever the history.
+_OF_BATCH = f"""{_OUTCOMES} FROM (
+    SELECT status, created_at, ended_at FROM batches_callattempt
+    WHERE batch_id = %s AND ended_at IS NOT NULL ORDER BY created_at DESC LIMIT 1000
+) AS recent
+"""  # noqa: S608 (our own words)
+_OF_NUMBERS = f"""{_OUTCOMES} FROM unnest(%s::bytea[]) AS number CROSS JOIN LATERAL (
+    SELECT status, created_at, ended_at FROM batches_callattempt
+    WHERE workspace_id = %s AND phone_id = number AND created_at > %s AND ended_at IS NOT NULL
+    ORDER BY created_at DESC LIMIT 100
+) AS recent
+"""  # noqa: S608 (our own words)
 WAITS = [
     *("window", "doNotCall", "retryDelay", "contactCap", "contactBusy"),
     *("numberCap", "noNumber", "otherSession"),
 ]
+_NOT_DIALED = {"doNotCall", "otherSession"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +122,20 @@ class Preflight:
 
 @dataclass(slots=True)
 class _Bucket:
-    """Calls of one zone, and when the first of those that wait for their time is due."""
+    """Calls of one zone; when it can be the turn of the first and of the last that are to be dialed."""
 
     numbers: Counter[str] = field(default_factory=Counter)
-    due: datetime | None = None
+    first: datetime | None = None
+    last: datetime | None = None
 
     @property
     def dialable(self) -> int:
-        return self.numbers.total() - self.numbers["doNotCall"] - self.numbers["otherSession"]
+        return sum(number for name, number in self.numbers.items() if name not in _NOT_DIALED)
+
+    def add(self, name: str, number: int, first: datetime, last: datetime) -> None:
+        self.numbers[name] += number
+        if name not in _NOT_DIALED:
+            self.first, self.last = min(first, self.first or first), max(last, self.last or last)
 
 
 def preflight(batch: CallBatch, now: datetime) -> Preflight:
@@ -115,6 +151,7 @@ def preflight(batch: CallBatch, now: datetime) -> Preflight:
         waiting.update(bucket.numbers)
         zones.append(_zone(zone, bucket, dialed, now))
     dial_now = waiting.pop("now", 0)
+    phones = _phones(tenant, dialed)
     return Preflight(
         batch=batch,
         pending=dial_now + waiting.total(),
@@ -122,8 +159,8 @@ def preflight(batch: CallBatch, now: datetime) -> Preflight:
         waiting={name: waiting[name] for name in WAITS},
         zones=zones,
         earliest=_earliest(buckets, dialed, lines, now),
-        likely_finish=_finish(batch, tenant, dialed, lines, buckets, now),
-        warnings=_warnings(batch, tenant, dialed),
+        likely_finish=_finish(batch, tenant, dialed, lines, phones, buckets, now),
+        warnings=_warnings(tenant, dialed, phones),
     )
 
 
@@ -137,15 +174,12 @@ def _buckets(
         _BUCKETS,
         [
             *(session, session, dialed.honours_dnc, now, tenant.id, tenant.id),
-            *(cap, tenant.id, now - SPAN, cap, dialed.id),
+            *(max(cap, 1), SPAN, cap, tenant.id, now - SPAN, cap, now + BUSY_AGAIN, dialed.id),
         ],
     )
     found: dict[str, _Bucket] = {}
-    for timezone, name, number, due in rows:
-        bucket = found.setdefault(timezone or batch.timezone, _Bucket())
-        bucket.numbers[name] += number
-        if name in ("due", "retryDelay"):
-            bucket.due = min(due, bucket.due or due)
+    for timezone, *counted in rows:
+        found.setdefault(timezone or batch.timezone, _Bucket()).add(*counted)
     return found
 
 
@@ -181,9 +215,9 @@ def _earliest(
     if all(line.left_today < 1 for line in lines):
         free_at = min(line.day_ends for line in lines)
     moments = [
-        next_allowed(max(bucket.due, free_at), zone, dialed.window)
+        next_allowed(max(bucket.first, free_at), zone, dialed.window)
         for zone, bucket in buckets.items()
-        if bucket.due is not None
+        if bucket.first is not None
     ]
     return min((moment for moment in moments if moment is not None), default=None)
 
@@ -193,48 +227,62 @@ def _finish(
     tenant: Tenant,
     dialed: DialedBatch,
     lines: Sequence[Line],
+    phones: Sequence[PhoneNumber],
     buckets: dict[str, _Bucket],
     now: datetime,
 ) -> datetime | None:
     loads = {zone: bucket.dialable for zone, bucket in buckets.items() if bucket.dialable}
     if not (loads and lines):
         return None
-    missed, seconds = _so_far(batch)
+    missed, seconds = _so_far(tenant, dialed, now)
     attempts = expected_attempts(missed, batch.retry)
     capped = [line.left_today for line in lines]
     is_capped = not any(math.isinf(left) for left in capped)
     pace = Pace(
-        per_second=_per_second(tenant, lines, seconds),
-        per_day=_caps(tenant, dialed) if is_capped else None,
-        today=sum(capped),
+        per_second=_per_second(tenant, phones, seconds),
+        per_day=float(sum(phone.daily_cap for phone in phones)) if is_capped else None,
+        today=sum(max(0.0, left) for left in capped),
         day_ends=tenant.day_ends(now),
     )
     work = [Load(zone, calls * attempts) for zone, calls in loads.items()]
-    return likely_finish(work, dialed.window, pace, now)
+    finish = likely_finish(work, dialed.window, pace, now)
+    if finish is None:
+        return None
+    # The pace alone would have calls made that are still waiting for their time.
+    last = [
+        next_allowed(max(bucket.last, now), zone, dialed.window) or finish
+        for zone, bucket in buckets.items()
+        if bucket.last is not None
+    ]
+    return max(finish, *last)
 
 
-def _so_far(batch: CallBatch) -> tuple[float, float]:
-    """Of the batch's own attempts: the share that was missed, and seconds each took."""
-    ended = batch.attempts.filter(ended_at__isnull=False)
-    found = ended.aggregate(
-        all=Count("id"),
-        answered=Count("id", filter=Q(status=AttemptStatus.COMPLETED)),
-        took=Avg(F("ended_at") - F("created_at")),
-    )
-    if not found["all"]:
+def _so_far(tenant: Tenant, dialed: DialedBatch, now: datetime) -> tuple[float, float]:
+    """The share of attempts that were missed, and the seconds each took: of the newest of the batch,
+    else of those that its numbers made lately."""
+    [(made, missed, seconds)] = fetch_all(_OF_BATCH, [_MISSED, dialed.id])
+    if not made:
+        numbers = array_literal(list(dialed.numbers))
+        [(made, missed, seconds)] = fetch_all(
+            _OF_NUMBERS, [_MISSED, numbers, tenant.id, now - LATELY]
+        )
+    if not made:
         return 0.0, USUAL_SECONDS
-    took = found["took"].total_seconds() if found["took"] else USUAL_SECONDS
-    return 1 - found["answered"] / found["all"], max(1.0, took)
+    return missed / made, max(1.0, seconds)
 
 
-def _per_second(tenant: Tenant, lines: Sequence[Line], seconds: float) -> float:
-    """What the limits allow, those of accounts and numbers as if nothing else used them now."""
+def _phones(tenant: Tenant, dialed: DialedBatch) -> list[PhoneNumber]:
     phones = PhoneNumber.objects.for_workspace(tenant.id.hex()).filter(
-        id__in=[line.phone_id.hex() for line in lines]
+        id__in=[id_.hex() for id_ in dialed.numbers]
     )
+    return list(phones.select_related("account").defer("account__credentials"))
+
+
+def _per_second(tenant: Tenant, phones: Sequence[PhoneNumber], seconds: float) -> float:
+    """What the limits allow, those of accounts and numbers as if nothing else used them now."""
     accounts: dict[str | None, float] = {}
     limits: dict[str | None, float] = {}
-    for phone in phones.select_related("account").defer("account__credentials"):
+    for phone in phones:
         of_number = phone.concurrency_limit / seconds if phone.concurrency_limit else math.inf
         accounts[phone.account_id] = accounts.get(phone.account_id, 0.0) + of_number
         account = phone.account
@@ -249,21 +297,15 @@ def _per_second(tenant: Tenant, lines: Sequence[Line], seconds: float) -> float:
     return min(FASTEST, together, limit / seconds if limit else math.inf)
 
 
-def _caps(tenant: Tenant, dialed: DialedBatch) -> float:
-    phones = PhoneNumber.objects.for_workspace(tenant.id.hex()).filter(
-        id__in=[id_.hex() for id_ in dialed.numbers]
-    )
-    return float(sum(phones.values_list("daily_cap", flat=True)))
-
-
-def _warnings(batch: CallBatch, tenant: Tenant, dialed: DialedBatch) -> list[Caution]:
-    carriers = set(
-        PhoneNumber.objects.for_workspace(batch.workspace_id)
-        .filter(rotations__batch=batch, is_active=True)
-        .values_list("carrier", flat=True)
-    )
+def _warnings(tenant: Tenant, dialed: DialedBatch, phones: Sequence[PhoneNumber]) -> list[Caution]:
+    rings_people = any(phone.carrier != Carrier.SIMULATOR for phone in phones)
     checks = [
         ("no_number", not dialed.numbers, "None of the batch's calling numbers is active."),
+        (
+            "no_agent",
+            any(phone.agent_id is None for phone in phones),
+            "A calling number has no agent: nobody speaks when its calls are answered.",
+        ),
         (
             "window_never_opens",
             dialed.window is None,
@@ -271,13 +313,13 @@ def _warnings(batch: CallBatch, tenant: Tenant, dialed: DialedBatch) -> list[Cau
         ),
         (
             "no_calling_hours",
-            dialed.window is not None and dialed.window.is_always,
+            dialed.window is not None and _is_all_day(dialed.window),
             "No calling hours are set: people are called at any time of day and night.",
         ),
         (
             "no_workspace_window",
-            tenant.window.is_always and bool(carriers - {Carrier.SIMULATOR.value}),
-            "Real phones ring, and the workspace has no calling window that holds for every batch.",
+            rings_people and _is_all_day(tenant.window),
+            "Real phones ring, and the workspace has no calling hours that hold for every batch.",
         ),
         (
             "dnc_off",
@@ -286,3 +328,8 @@ def _warnings(batch: CallBatch, tenant: Tenant, dialed: DialedBatch) -> list[Cau
         ),
     ]
     return [Caution(code, message) for code, applies, message in checks if applies]
+
+
+def _is_all_day(window: Window) -> bool:
+    """Whether nights are in it, on whatever days."""
+    return window.start == 0 and window.end == DAY_MINUTES

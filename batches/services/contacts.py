@@ -90,11 +90,7 @@ def add_contacts(
     `start`: also start the batch; None leaves it to the workspace. Raises PermissionDenied (unknown
     batch), Http404 (deleted batch; no agent behind its numbers), ImportsBusy.
     """
-    batch = CallBatch.objects.for_workspace(workspace_id).filter(id=batch_id).first()
-    if batch is None:
-        raise PermissionDenied("There is no such batch in this workspace.")
-    if batch.deleted_at is not None:
-        raise Http404
+    batch = _living_batch(workspace_id, batch_id)
     workspace = Workspace.objects.get(id=workspace_id)
     with import_slot() if len(records) > FEW else nullcontext():
         checked = check_records(records, checker_of(workspace, batch), field_name)
@@ -114,6 +110,15 @@ def add_contacts(
             record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
             insert_rows(record, _event(batch, record, session_id, actor, now))
     return AddedContacts(record.id, loaded.call_ids, len(checked.contacts), checked.failed_chunks)
+
+
+def _living_batch(workspace_id: str, batch_id: str) -> CallBatch:
+    batch = CallBatch.objects.for_workspace(workspace_id).filter(id=batch_id).first()
+    if batch is None:
+        raise PermissionDenied("There is no such batch in this workspace.")
+    if batch.deleted_at is not None:
+        raise Http404
+    return batch
 
 
 def checker_of(

@@ -63,8 +63,8 @@ class CallRequest:
     """One call to place, from and to E.164 numbers.
 
     `request_uuid` is our name for it: the carrier's idempotency key or client reference, where it has
-    one. The carrier posts what becomes of the call to `callback_url`; empty: nowhere. It must not ring
-    after `not_after`: by then somebody may have looked the call up, not found it, and placed another one.
+    one. The carrier posts what becomes of the call to `callback_url`; empty: nowhere. After
+    `not_after` it must not ring any more: it may have been looked up in vain, and another one placed.
     """
 
     request_uuid: UUID

@@ -1,4 +1,6 @@
 from datetime import UTC, datetime, timedelta
+from time import process_time
+from zoneinfo import available_timezones
 
 import pytest
 
@@ -56,3 +58,19 @@ def test_a_daily_cap_spreads_it_over_days() -> None:
 )
 def test_what_never_ends_has_no_finish(window: Window | None, speed: Pace) -> None:
     assert likely_finish([Load("UTC", 1000)], window, speed, NOON) is None
+
+
+def test_zones_that_keep_the_same_hours_are_one() -> None:
+    apart = [Load("Europe/Paris", 1800), Load("Europe/Berlin", 1800)]
+    finish = likely_finish(apart, OFFICE, pace(1), NOON)
+    assert finish == likely_finish([Load("Europe/Rome", 3600)], OFFICE, pace(1), NOON)
+
+
+@pytest.mark.parametrize("per_day", [0.001, 2000, 20_000])
+def test_all_time_zones_of_the_world_for_a_year_are_no_work(per_day: float) -> None:
+    """One request must not keep a web process busy; each zone for itself took 24 seconds."""
+    loads = [Load(zone, 1000) for zone in sorted(available_timezones() - {"Factory", "localtime"})]
+    weekdays = Window(9 * 60, 17 * 60, frozenset(range(1, 6)))
+    before = process_time()
+    likely_finish(loads, weekdays, pace(1000, per_day, per_day), NOON)
+    assert process_time() - before < 6

@@ -124,6 +124,36 @@ def test_pauses_caps_and_calls_of_other_batches_are_told_apart(owner: Person) ->
     found = seen(batch)
     assert found.dial_now == 1
     assert waits(found) == {"retryDelay": 1, "contactCap": 1, "contactBusy": 1}
+    assert found.earliest == NOON
+
+
+def test_the_earliest_and_the_finish_wait_for_pauses_and_caps(owner: Person) -> None:
+    """Of two attempts within 24 hours the older one lets go: of the cap, it is the second newest."""
+    Workspace.objects.update(contact_daily_cap=2)
+    batch = draft(owner, 2)
+    capped, later = Call.objects.filter(batch=batch).order_by("id")
+    for hours in (22, 20):
+        factories.CallAttemptFactory.create(
+            call=capped, to_number=capped.phone_number, created_at=NOON - timedelta(hours=hours)
+        )
+    Call.objects.filter(id=later.id).update(next_attempt_at=NOON + timedelta(hours=9))
+    found = seen(batch)
+    assert waits(found) == {"contactCap": 1, "retryDelay": 1}
+    assert found.earliest == NOON + timedelta(hours=2)
+    assert found.likely_finish == NOON + timedelta(hours=9)
+
+    Call.objects.filter(id=later.id).update(next_attempt_at=NOON + timedelta(hours=1))
+    found = seen(batch)
+    assert found.earliest == NOON + timedelta(hours=1)
+    assert found.likely_finish == NOON + timedelta(hours=2)
+
+
+def test_listed_numbers_alone_are_nothing_to_wait_for(owner: Person) -> None:
+    batch = draft(owner, 1)
+    number = Call.objects.get().phone_number
+    factories.DoNotCallEntryFactory.create(workspace=owner.workspace, phone_number=number)
+    found = seen(batch)
+    assert (found.earliest, found.likely_finish) == (None, None)
 
 
 def test_an_active_batch_started_for_some_calls_keeps_the_others(owner: Person) -> None:
@@ -226,6 +256,27 @@ def test_it_learns_from_the_attempts_of_the_batch(owner: Person) -> None:
     assert seen(batch).likely_finish == NOON + timedelta(minutes=15)
 
 
+def test_a_first_batch_learns_from_what_its_numbers_did_lately(owner: Person) -> None:
+    """And not from attempts of other numbers, of long ago, or of those that are not tried again."""
+    Workspace.objects.update(concurrency_limit=1)
+    batch, other = draft(owner, 60, retry=1), draft(owner, 1)
+    [call] = other.calls.all()
+    [own] = PhoneNumber.objects.filter(rotations__batch=batch)
+    [foreign] = PhoneNumber.objects.filter(rotations__batch=other)
+    for phone, days, statuses, seconds in (
+        (own, 1, ["completed", "unknown", "no-answer", "failed"], 20),
+        (own, 8, ["busy"], 90),
+        (foreign, 1, ["busy"], 90),
+    ):
+        for status in statuses:
+            at = NOON - timedelta(days=days)
+            ended = at + timedelta(seconds=seconds)
+            factories.CallAttemptFactory.create(
+                call=call, phone=phone, status=status, created_at=at, ended_at=ended
+            )
+    assert seen(batch).likely_finish == NOON + timedelta(seconds=60 * 1.5 * 20)
+
+
 def carrier(owner: Person) -> None:
     """A real one; none is registered yet, so the constraint steps aside for this transaction."""
     with connection.cursor() as cursor:
@@ -240,8 +291,9 @@ def carrier(owner: Person) -> None:
         (lambda owner: None, set()),
         (carrier, {"no_workspace_window"}),
         (lambda owner: PhoneNumber.objects.update(is_active=False), {"no_number"}),
+        (lambda owner: PhoneNumber.objects.update(agent=None), {"no_agent"}),
     ],
-    ids=["simulator", "real carrier", "no number"],
+    ids=["simulator", "real carrier", "no number", "no agent"],
 )
 def test_what_looks_like_a_mistake_is_said(
     owner: Person, change: Callable[[Person], object], expected: set[str]
@@ -251,8 +303,18 @@ def test_what_looks_like_a_mistake_is_said(
     assert codes(seen(batch)) == expected
 
 
+def test_weekdays_without_hours_still_leave_the_nights(owner: Person) -> None:
+    """Of the batch and of the workspace, which both limit only the days here."""
+    batch = draft(owner, 1, allowed_days=[1, 2, 3])
+    Workspace.objects.update(allowed_days=[1, 2])
+    carrier(owner)
+    assert codes(seen(batch)) == {"no_calling_hours", "no_workspace_window"}
+    Workspace.objects.update(**OFFICE)
+    assert codes(seen(batch)) == set()
+
+
 def test_it_costs_the_same_statements_for_one_call_and_for_fifty(owner: Person) -> None:
-    """Workspace, batch, in flight, numbers, buckets, attempts so far, numbers' limits, carriers."""
+    """Workspace, batch, in flight, lines, buckets, numbers, attempts of the batch, of the numbers."""
     counts = []
     for contacts in (1, 50):
         batch = draft(owner, contacts, **OFFICE)

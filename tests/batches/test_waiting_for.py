@@ -8,7 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches.models import BatchStatus, Call, CallBatch, CallStatus, PauseReason
+from batches.dialer.claim import BUSY_AGAIN
+from batches.models import BatchStatus, Call, CallBatch, CallStatus, Lease, PauseReason
 from batches.waiting import Wait, waiting_for
 from calling.models import PhoneNumber
 from tests import factories
@@ -18,6 +19,7 @@ from tests.envelope import checked
 from workspaces.models import Workspace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
+OFFICE = {"calling_hour_start": 9 * 60, "calling_hour_end": 17 * 60}
 
 
 def shown(api: Api, who: Person, call: Call) -> Any:
@@ -190,9 +192,70 @@ def test_a_retry_waits_for_its_pause_and_then_for_the_hours(owner: Person) -> No
     late = call_of(batch, attempts_made=1, next_attempt_at=NOON + timedelta(hours=6))
     found = wait_of(soon)
     assert (found.reason, found.until) == ("retry_delay", NOON + timedelta(minutes=30))
-    assert found.detail.startswith("Attempt 2 ")
+    assert found.detail == "Attempt 2 is due at Tuesday 24 November 2026, 12:30 (UTC)."
     found = wait_of(late)
+    assert found.detail.startswith("Attempt 2 is due outside of the calling hours: it waits until ")
     assert (found.reason, found.until) == ("window", datetime(2026, 11, 25, 9, tzinfo=UTC))
+
+
+# --- In the order of the claim --------------------------------------------------------------------
+
+
+def test_the_first_obstacle_is_told_and_the_next_one_when_it_is_gone(owner: Person) -> None:
+    of_workspace(owner, contact_daily_cap=1, timezone="UTC", concurrency_limit=1)
+    batch = dialed(owner, enable_dnc=True, **OFFICE)
+    call, other = call_of(batch), call_of(dialed(owner))
+    number = {"to_number": call.phone_number}
+    entry = factories.DoNotCallEntryFactory.create(
+        workspace=owner.workspace, phone_number=call.phone_number
+    )
+    in_flight(other, **number)
+    factories.CallAttemptFactory.create(call=other, created_at=NOON - timedelta(hours=1), **number)
+    [phone] = PhoneNumber.objects.filter(rotations__batch=batch)
+    PhoneNumber.objects.filter(id=phone.id).update(daily_cap=1)
+    factories.CallAttemptFactory.create(call=other, phone=phone, created_at=NOON)
+
+    night = datetime(2026, 11, 24, 8, tzinfo=UTC)
+    assert wait_of(call, night).reason == "window"
+    assert wait_of(call).reason == "do_not_call"
+    entry.delete()
+    assert wait_of(call).reason == "contact_busy"
+    Lease.objects.update(to_number=other.phone_number)
+    assert wait_of(call).reason == "contact_cap"
+    of_workspace(owner, contact_daily_cap=0)
+    assert wait_of(call).reason == "number_cap"
+    PhoneNumber.objects.update(daily_cap=0)
+    assert wait_of(call).reason == "workspace_limit"
+    Lease.objects.all().delete()
+    assert wait_of(call).reason == "dialer"
+
+
+def test_a_call_that_was_put_off_tells_what_for(owner: Person) -> None:
+    """The claim writes the moment at which it looks again into the call; that is no reason."""
+    of_workspace(owner, contact_daily_cap=1)
+    freed = NOON + timedelta(hours=4)
+    call, other = call_of(dialed(owner), next_attempt_at=freed), call_of(dialed(owner))
+    factories.CallAttemptFactory.create(
+        call=other, to_number=call.phone_number, created_at=NOON - timedelta(hours=20)
+    )
+    found = wait_of(call)
+    assert (found.reason, found.until) == ("contact_cap", freed)
+    of_workspace(owner, contact_daily_cap=0)
+    found = wait_of(call)
+    assert (found.reason, found.until) == ("retry_delay", freed)
+    assert found.detail.startswith("Attempt 1 was put off until ")
+
+    in_flight(other, to_number=call.phone_number)
+    assert wait_of(call).reason == "retry_delay"
+    Call.objects.filter(id=call.id).update(next_attempt_at=NOON + BUSY_AGAIN)
+    assert wait_of(call).reason == "contact_busy"
+
+
+def test_numbers_that_vanish_while_it_is_read_are_no_error(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.waiting.lines_of", lambda *args, **kwargs: {})
+    assert wait_of(call_of(dialed(owner))).reason == "dialer"
 
 
 # --- Limits ---------------------------------------------------------------------------------------
@@ -205,8 +268,34 @@ def test_a_full_workspace_or_number_lets_it_wait_for_an_end(owner: Person) -> No
     PhoneNumber.objects.update(concurrency_limit=1)
     assert wait_of(call).reason == "number_limit"
     of_workspace(owner, concurrency_limit=1)
+    assert wait_of(call).reason == "number_limit"
+    PhoneNumber.objects.update(concurrency_limit=0)
     found = wait_of(call)
     assert (found.reason, found.until) == ("workspace_limit", None)
+
+
+def test_of_several_blocked_numbers_the_one_that_is_free_first_is_told(owner: Person) -> None:
+    """One has had its day, the other is busy: the busy one's call ends before midnight."""
+    batch = dialed(owner)
+    factories.BatchNumberFactory.create(batch=batch, position=1)
+    capped, busy = PhoneNumber.objects.order_by("rotations__position")
+    PhoneNumber.objects.filter(id=capped.id).update(daily_cap=1)
+    PhoneNumber.objects.filter(id=busy.id).update(concurrency_limit=1)
+    other = call_of(batch, status="in-progress")
+    factories.CallAttemptFactory.create(call=other, phone=capped, created_at=NOON)
+    attempt = factories.CallAttemptFactory.create(call=other, phone=busy)
+    factories.LeaseFactory.create(attempt=attempt, phone=busy)
+    found = wait_of(call_of(batch))
+    assert (found.reason, found.until) == ("number_limit", None)
+
+
+def test_a_full_account_is_told(owner: Person) -> None:
+    account = factories.CarrierAccountFactory.create(workspace=owner.workspace, concurrency_limit=1)
+    batch = dialed(owner)
+    PhoneNumber.objects.update(account=account)
+    in_flight(call_of(batch, status="in-progress"))
+    found = wait_of(call_of(batch))
+    assert (found.reason, found.until) == ("carrier_limit", None)
 
 
 def test_the_daily_cap_of_its_own_number_keeps_a_retry_until_midnight(owner: Person) -> None:
@@ -257,3 +346,16 @@ def test_it_costs_the_same_statements_whatever_the_numbers_and_calls(owner: Pers
             waiting_for(call, call.batch, NOON)
         counts.append(len(captured))
     assert counts == [5, 5]
+
+
+def test_all_limits_together_cost_nine_statements(owner: Person) -> None:
+    """Also caps of contact and number, and calls and pace of the account."""
+    limits = {"calls_per_second": 1, "concurrency_limit": 9}
+    account = factories.CarrierAccountFactory.create(workspace=owner.workspace, **limits)
+    of_workspace(owner, contact_daily_cap=9, concurrency_limit=9)
+    call = call_of(dialed(owner))
+    PhoneNumber.objects.update(account=account, daily_cap=9, concurrency_limit=9)
+    fresh = Call.objects.select_related("batch__session").get(id=call.id)
+    with CaptureQueriesContext(connection) as captured:
+        waiting_for(fresh, fresh.batch, NOON)
+    assert len(captured) == 9

@@ -132,9 +132,11 @@ class EventSerializer(serializers.Serializer[Any]):
 
 
 class WaitSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField()
-    until = UtcDateTimeField(allow_null=True)
-    detail = serializers.CharField(help_text="A sentence.")
+    reason = serializers.CharField(help_text="A stable word.")
+    until = UtcDateTimeField(
+        allow_null=True, help_text="When this wait ends by itself; null: nobody can know."
+    )
+    detail = serializers.CharField(help_text="A sentence; its times are the contact's local ones.")
 
 
 class CallDetailsSerializer(serializers.Serializer[Any]):

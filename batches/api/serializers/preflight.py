@@ -39,7 +39,10 @@ class PreflightSerializer(serializers.Serializer[Any]):
         help_text="Calls that nothing is in the way of; limits decide how many at a time.",
     )
     waiting = serializers.SerializerMethodField(
-        help_text="The other pending calls, each by the first thing that it waits for."
+        help_text=(
+            "The other pending calls, each counted once: a listed number as doNotCall, whatever else it"
+            " waits for, the rest by the first thing that is in their way."
+        )
     )
     timezones = ZonePreviewSerializer(source="zones", many=True)
     earliest = UtcDateTimeField(
@@ -49,9 +52,11 @@ class PreflightSerializer(serializers.Serializer[Any]):
         source="likely_finish",
         allow_null=True,
         help_text=(
-            "When the last attempt starts, at the pace that the limits allow and inside the calling"
-            " hours. Answers and lengths of calls are taken as they were in this batch so far; before"
-            " that as one attempt of 30 seconds a call. Null: not within a year."
+            "When the last attempt starts, at the pace that the limits allow (100 a second at most) and"
+            " inside the calling hours. Answers and lengths of calls are taken as in the newest attempts"
+            " of this batch, else as in those that its numbers made in 7 days, else as one attempt of 30"
+            " seconds a call. Other batches and the pauses before retries are left out. Null: nothing to"
+            " dial, or not within a year."
         ),
     )
     warnings = WarningSerializer(many=True)

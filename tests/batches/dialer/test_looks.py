@@ -60,18 +60,12 @@ class Carrier:
     def __init__(self, answer: CallReport | Exception | None) -> None:
         self.answer = answer
         self.seconds = 0.0
-        self.hung_up: list[UUID] = []
 
     async def lookup(self, *_: object) -> CallReport | None:
         await asyncio.sleep(self.seconds)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-    async def hang_up(
-        self, credentials: Credentials, request_uuid: UUID, carrier_call_id: str
-    ) -> None:
-        self.hung_up.append(request_uuid)
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> Carrier:
@@ -364,21 +358,6 @@ def test_that_it_was_never_placed_is_believed_no_sooner_than_the_last_look(
 ) -> None:
     then = when_unsure(unsure(**fields), is_unplaced=True, delays=DELAYS, now=after(seconds))
     assert then == expected
-
-
-def test_a_call_that_was_taken_out_is_hung_up_when_it_is_looked_after(
-    owner: Person, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dialed_batch(owner)
-    claimed = ring()
-    call = call_of(claimed)
-    call.is_cancel_requested = True
-    call.save()
-    carrier = answering(monkeypatch, report(CallProgress.CANCELED, after(21)))
-    clock.look_and_record(21)
-    call.refresh_from_db()
-    assert carrier.hung_up == [claimed.request_uuid]
-    assert (call.status, call.is_cancel_requested) == ("cancelled", False)
 
 
 def test_credentials_that_no_key_opens_do_not_keep_others_from_being_looked_after(

@@ -1,13 +1,12 @@
-"""The dialer as a whole, in this process, with a carrier that the test speaks for."""
+"""The dialer as a whole, in this process: what carriers answer, limits, stopping, and disturbances."""
 
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
-from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -15,129 +14,30 @@ from django.db import connection
 from django.utils import timezone
 
 from batches.dialer import loop, steps
-from batches.dialer.looking import look_after
-from batches.dialer.looks import Later, Look
-from batches.dialer.loop import Dialer
-from batches.dialer.timing import Timing
 from batches.models import Call, CallAttempt, CallBatch, CallEvent, CallStatus, Lease
-from calling.carriers.base import (
-    Callback,
-    CallProgress,
-    CallReport,
-    CallRequest,
-    CarrierError,
-    CarrierUnsure,
-    Credentials,
-)
-from calling.carriers.registry import CARRIERS
-from calling.carriers.simulator import Simulator
-from calling.models import SimulatedCall
+from calling.carriers.base import CallReport, CallRequest, CarrierError, CarrierUnsure
 from tests import factories
+from tests.batches.dialer.in_process import (
+    QUICK,
+    WITHIN,
+    Answer,
+    StubCarrier,
+    all_are,
+    completed,
+    dialing,
+    end_as,
+    statuses,
+)
 from tests.batches.dialer.steps import dialed_batch, number_of
 from tests.cast import Person, person
-from workspaces.database_thread import DatabaseThread
+from tests.config.server import url_of_the_test_database
 from workspaces.services.dialing import wake
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICK = Timing(
-    lease=timedelta(seconds=4),
-    patience=timedelta(seconds=5),
-    place_within=0.5,
-    look_up_after=[0, 0.1, 0.2],
-    stop_within=4,
-)
-WITHIN = 15.0  # seconds: the machine may be busy
-Answer = Callable[[CallRequest], Awaitable[CallReport]]
-
-
-def completed() -> CallReport:
-    now = timezone.now()
-    return CallReport(progress=CallProgress.COMPLETED, at=now, answered_at=now)
-
-
-async def answer(_: CallRequest) -> CallReport:
-    return completed()
-
-
-class StubCarrier:
-    """Notes whom it rings and when, and answers as it is told to."""
-
-    def __init__(self) -> None:
-        self.rings: list[tuple[float, str]] = []
-        self.answer: Answer = answer
-        self.finds: Callable[[], CallReport | None] = completed
-
-    async def verify_credentials(self, credentials: Credentials, number: str) -> None: ...
-
-    async def place(self, credentials: Credentials, request: CallRequest) -> CallReport:
-        self.rings.append((time.monotonic(), request.to_number))
-        return await self.answer(request)
-
-    async def lookup(self, *_: Any) -> CallReport | None:
-        return self.finds()
-
-    async def hang_up(self, *_: Any) -> None: ...
-
-    def parse_callback(self, callback: Callback) -> tuple[UUID, CallReport]:
-        raise ValueError("nobody calls back")
-
-
-class Eyes:
-    """What the test sees of the database from inside the loop."""
-
-    def __init__(self) -> None:
-        self.thread = DatabaseThread("test")
-
-    async def until(self, is_so: Callable[[], bool], within: float = WITHIN) -> None:
-        give_up = time.monotonic() + within
-        while not await self.thread.run(is_so):
-            assert time.monotonic() < give_up, await self.thread.run(_story)
-            await asyncio.sleep(0.02)
-
-
-def _story() -> str:
-    calls = list(Call.objects.values_list("phone_number", "status"))
-    events = list(CallEvent.objects.values_list("to_status", "reason", "detail"))
-    return f"it never came about: {calls} {list(Lease.objects.values())} {events}"
-
-
-@pytest.fixture
-def carrier(monkeypatch: pytest.MonkeyPatch) -> StubCarrier:
-    stub = StubCarrier()
-    monkeypatch.setitem(CARRIERS, "simulator", stub)
-    return stub
-
-
-@asynccontextmanager
-async def dialing(timing: Timing = QUICK) -> AsyncIterator[Eyes]:
-    """A dialer at work; after the block it has stopped."""
-    stop, eyes = asyncio.Event(), Eyes()
-    running = asyncio.create_task(Dialer(timing).run(stop))
-    try:
-        yield eyes
-    finally:
-        stop.set()
-        await running
-        await asyncio.to_thread(eyes.thread.close)
-
-
-def statuses() -> list[str]:
-    return sorted(Call.objects.values_list("status", flat=True))
-
-
-def all_are(status: CallStatus) -> Callable[[], bool]:
-    return lambda: set(statuses()) == {status.value} and not Lease.objects.exists()
-
-
-def end_as(status: CallStatus, timing: Timing = QUICK) -> None:
-    """Dial until all calls are like that."""
-
-    async def scenario() -> None:
-        async with dialing(timing) as eyes:
-            await eyes.until(all_are(status))
-
-    asyncio.run(scenario())
+# Much patience with a carrier that takes its time, but little time to stop.
+PATIENT = replace(QUICK, lease=timedelta(seconds=60), place_within=30)
+HURRIED = replace(PATIENT, stop_within=loop.TO_RECORD + 0.2)
 
 
 def due(batch: CallBatch, *, notify: bool = True) -> None:
@@ -244,20 +144,13 @@ def test_no_more_is_in_hand_than_it_has_room_for(
             return completed()
 
         carrier.answer = wait
-        async with dialing(timing) as eyes:
+        async with dialing(PATIENT) as eyes:
             await eyes.until(lambda: Lease.objects.count() == 5)
             await asyncio.sleep(1.2 * loop.ROOM_AGAIN)
             assert await eyes.thread.run(Lease.objects.count) == 5
             may_answer.set()
             await eyes.until(all_are(CallStatus.COMPLETED))
 
-    timing = Timing(
-        lease=timedelta(seconds=60),
-        patience=QUICK.patience,
-        place_within=30,
-        look_up_after=QUICK.look_up_after,
-        stop_within=QUICK.stop_within,
-    )
     asyncio.run(scenario())
 
 
@@ -277,7 +170,7 @@ def test_the_pace_of_an_account_is_kept_after_a_slow_gate(
 
     asyncio.run(scenario())
     moments = [moment for moment, _ in carrier.rings]
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert min(gaps) > 0.08, gaps  # the clock of the loop is a little coarse
 
 
@@ -294,7 +187,7 @@ def assert_handed_over(rest: int) -> None:
 def test_what_waits_for_its_moment_is_put_back_by_a_stop(
     owner: Person, carrier: StubCarrier
 ) -> None:
-    paced_batch(owner, 8, per_second=2)
+    paced_batch(owner, 8, per_second=4)
 
     async def scenario() -> None:
         async with dialing() as eyes:
@@ -330,16 +223,9 @@ def test_what_keeps_its_distance_when_time_is_up_is_put_back_by_a_stop(
     """It has passed the gate, and the carrier has not been asked."""
     gate = Gate(monkeypatch)
     paced_batch(owner, 5, per_second=4)
-    timing = Timing(
-        lease=timedelta(seconds=20),
-        patience=QUICK.patience,
-        place_within=0.5,
-        look_up_after=QUICK.look_up_after,
-        stop_within=loop.TO_RECORD + 0.2,
-    )
 
     async def scenario() -> None:
-        async with dialing(timing) as eyes:
+        async with dialing(HURRIED) as eyes:
             await asyncio.to_thread(gate.reached.wait, WITHIN)
             await asyncio.sleep(1.5)
             gate.opened.set()
@@ -353,24 +239,19 @@ def test_what_keeps_its_distance_when_time_is_up_is_put_back_by_a_stop(
 def test_what_the_carrier_has_not_answered_in_time_is_left_to_be_looked_up(
     owner: Person, carrier: StubCarrier
 ) -> None:
-    timing = Timing(
-        lease=timedelta(seconds=60),
-        patience=QUICK.patience,
-        place_within=30,
-        look_up_after=QUICK.look_up_after,
-        stop_within=loop.TO_RECORD + 0.2,
-    )
     dialed_batch(owner, 3)
     carrier.answer = _never
 
     async def scenario() -> None:
-        async with dialing(timing) as eyes:
+        async with dialing(HURRIED) as eyes:
             await eyes.until(lambda: len(carrier.rings) == 3)
 
     began = time.monotonic()
     asyncio.run(scenario())
     assert time.monotonic() - began < WITHIN
-    assert Lease.objects.filter(look_at__lte=timezone.now(), unsure_since__isnull=False).count() == 3
+    assert (
+        Lease.objects.filter(look_at__lte=timezone.now(), unsure_since__isnull=False).count() == 3
+    )
     end_as(CallStatus.COMPLETED)
     assert len(carrier.rings) == 3
 
@@ -397,9 +278,7 @@ def test_a_batch_that_somebody_holds_waits_and_holds_up_no_other(
             await asyncio.to_thread(holder.rollback)
             await eyes.until(lambda: done(held))
 
-    parameters = connection.get_connection_params()
-    place = {name: parameters[name] for name in ("dbname", "user", "host", "port") if name in parameters}
-    with psycopg.connect(**place) as holder:
+    with psycopg.connect(url_of_the_test_database()) as holder:
         which = [bytes.fromhex(held.id)]
         holder.execute("SELECT FROM batches_callbatch WHERE id = %s FOR NO KEY UPDATE", which)
         asyncio.run(scenario())
@@ -454,71 +333,3 @@ def test_a_start_is_noticed_at_once_and_without_its_notification_by_looking(
 
     asyncio.run(scenario())
     assert len(carrier.rings) == 1
-
-
-# --- Asked too late, or too early -----------------------------------------------------------------
-
-
-def test_a_look_up_is_believed_as_of_the_moment_when_it_was_asked(carrier: StubCarrier) -> None:
-    """It took so long that it would be believed by now; meanwhile the number may have rung."""
-
-    def in_its_own_time() -> CallReport | None:
-        time.sleep(0.4)
-        return None
-
-    carrier.finds = in_its_own_time
-    look = Look(
-        attempt_id=b"a" * 12,
-        batch_id=b"b" * 12,
-        sent_at=timezone.now(),
-        looks=0,
-        unsure_since=timezone.now(),
-        request_uuid=uuid4(),
-        carrier_call_id="",
-        is_cancel_requested=False,
-        carrier="simulator",
-        credentials=Credentials("", ""),
-    )
-    assert isinstance(asyncio.run(look_after(look, QUICK)), Later)
-
-
-@pytest.mark.parametrize(("seconds", "rings"), [(-0.01, 0), (60, 1)])
-def test_a_request_that_reaches_the_simulator_after_its_time_rings_nobody(
-    seconds: float, rings: int
-) -> None:
-    """Whoever sent it was frozen; by now its call may have been dialed by somebody else."""
-    request = CallRequest(
-        request_uuid=uuid4(),
-        from_number="+12125550100",
-        to_number="+13105552034",
-        callback_url="",
-        not_after=timezone.now() + timedelta(seconds=seconds),
-    )
-
-    async def place() -> str:
-        simulator = Simulator()
-        try:
-            return (await simulator.place(Credentials("AC1", "token"), request)).progress
-        except CarrierUnsure:
-            return "unsure"
-        finally:
-            await asyncio.to_thread(simulator.close)
-
-    assert asyncio.run(place()) == ("queued" if rings else "unsure")
-    assert SimulatedCall.objects.count() == rings
-
-
-def test_a_carrier_is_told_until_when_it_may_ring(owner: Person, carrier: StubCarrier) -> None:
-    told: list[datetime] = []
-
-    async def note(request: CallRequest) -> CallReport:
-        told.append(request.not_after or datetime.max.replace(tzinfo=UTC))
-        return completed()
-
-    carrier.answer = note
-    dialed_batch(owner, 1)
-    before = timezone.now()
-    end_as(CallStatus.COMPLETED)
-    [not_after] = told
-    # Neither while it may be given time to answer, nor when others look the call up.
-    assert before + QUICK.lease / 2 < not_after < CallAttempt.objects.get().created_at + QUICK.lease
