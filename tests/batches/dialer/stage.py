@@ -29,6 +29,7 @@ QUICK = {
     "UNSURE_LOOKUP_SECONDS": "0,0.5,1,2",
     "LOG_LEVEL": "ERROR",
 }
+RINGS_BETWEEN_KILLS = 60
 _RINGS = """
 SELECT ring.to_number, ring.request_uuid, ring.rang_at, ring.called_before, ring.time_scale,
     ring.hung_up_at, attempt.status
@@ -62,7 +63,7 @@ class Stage:
         }
         self.server = cluster.start(SIGNALS)
         self.dialers: list[subprocess.Popen[bytes]] = []
-        self.kills = 0
+        self.kills = self._rings_at_last_kill = 0
 
     # --- Processes --------------------------------------------------------------------------------
 
@@ -78,11 +79,14 @@ class Stage:
     def kill_one(self) -> None:
         """A random one that is at work, and another takes its place.
 
-        Nobody is killed while nobody else is at work: on a busy machine none would get to it.
+        Not before some have rung since the last one was killed: on a busy machine dialers would die
+        faster than they can start.
         """
+        rings = self.value("SELECT count(*) FROM calling_simulatedcall")
         at_work = [dialer for dialer in self.dialers if is_at_work(dialer)]
-        if len(at_work) < 2:
+        if not at_work or rings < self._rings_at_last_kill + RINGS_BETWEEN_KILLS:
             return
+        self._rings_at_last_kill = rings
         victim = random.choice(at_work)  # noqa: S311 (any)
         victim.kill()
         victim.wait()
