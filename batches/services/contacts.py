@@ -101,10 +101,13 @@ def add_contacts(
         with staged_contacts(checked.contacts) as staged, transaction.atomic():
             batch = locked_batch(workspace_id, batch_id)
             wants_start = workspace.start_when_calls_added if start is None else start
-            if wants_start:
-                wake(workspace_id, now)  # before the counters change
             loaded = place_contacts(
-                batch, staged, names=checked.names, session_id=None, user_id=user_id, now=now
+                batch,
+                staged,
+                names=checked.names,
+                user_id=user_id,
+                now=now,
+                starts=wants_start,
             )
             session_id = _start(batch, user_id, now) if wants_start else None
             record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
@@ -167,11 +170,12 @@ def place_contacts(
     staged: Staged,
     *,
     names: dict[str, None],
-    session_id: str | None,
     user_id: str,
     now: datetime,
+    starts: bool,
+    session_id: str | None = None,
 ) -> Loaded:
-    """Load staged contacts into a batch whose row the caller has locked, and count them.
+    """Load staged contacts into a batch whose row the caller has locked, count them, wake the dialers.
 
     They belong to the batch's present session unless another is named. A completed batch goes on.
     """
@@ -186,7 +190,7 @@ def place_contacts(
     )
     again = {status: number for status, number in loaded.old_statuses.items() if status in FINISHED}
     pending = loaded.added + sum(again.values())
-    if batch.status in (BatchStatus.ACTIVE, BatchStatus.COMPLETED):
+    if starts or batch.status in (BatchStatus.ACTIVE, BatchStatus.COMPLETED):
         wake(batch.workspace_id, now)
     change_counts(
         workspace_id=batch.workspace_id,
@@ -197,10 +201,9 @@ def place_contacts(
         },
     )
     remember_variables(batch, names)
+    CallBatch.objects.filter(id=batch.id).update(updated_at=now)
     if batch.status == BatchStatus.COMPLETED and pending:
         move_batch(batch, BatchStatus.ACTIVE, now=now)
-    else:
-        CallBatch.objects.filter(id=batch.id).update(updated_at=now)
     return loaded
 
 

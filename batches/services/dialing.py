@@ -107,13 +107,13 @@ def _start(
         replace_rotation(batch, start.phone_ids)
     elif given is None and is_dialing_everything(batch):
         return
-    only = given is not None
     session = new_session(
-        batch, user_id=start.user_id, uuid=start.uuid, only_its_calls=only, now=now
+        batch, user_id=start.user_id, uuid=start.uuid, only_its_calls=given is not None, now=now
     )
     added = 0
-    if given is not None:
-        wake(batch.workspace_id, now)  # before the counters change
+    if given is None:
+        wake(batch.workspace_id, now)
+    else:
         loaded = place_contacts(
             batch,
             given.staged,
@@ -121,20 +121,20 @@ def _start(
             session_id=session.id,
             user_id=start.user_id,
             now=now,
+            starts=True,
         )
         added = len(set(loaded.call_ids))
-        given.record.rows_added = loaded.added
-        given.record.rows_updated = loaded.old_statuses.total()
-        insert_rows(given.record)
+        record, old = given.record, loaded.old_statuses
+        record.rows_added, record.rows_updated = loaded.added, old.total()
+        insert_rows(record)
     if not has_call_to_make(batch):
         raise field_error("batchId", "The batch has no call to make.", "no_calls")
     if not has_number(batch):
         message = "The batch has no active calling number."
         raise field_error("callingNumbers", message, "no_number")
     activate(batch, session, now=now)
-    changes = {"session": session.id, "uuid": start.uuid, "callData": added}
-    if start.phone_ids is not None:
-        changes["numbers"] = list(start.phone_ids)
+    numbers = {} if start.phone_ids is None else {"numbers": list(start.phone_ids)}
+    changes = {"session": session.id, "uuid": start.uuid, "callData": added, **numbers}
     record_batch_event(batch, "batch.start", changes, actor, now)
 
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession
 from batches.services.counters import counts_of
 from batches.states import move_batch
-from workspaces.services.dialing import wake
 
 
 def new_session(
@@ -23,12 +22,11 @@ def new_session(
 
 
 def activate(batch: CallBatch, session: DialingSession, *, now: datetime) -> None:
-    """Dial the batch under this session. The caller holds the lock of the batch's row."""
+    """Dial the batch under this session. The caller holds the lock of the batch's row, and wakes."""
     CallBatch.objects.filter(id=batch.id).update(session=session, updated_at=now)
     batch.session = session
     if batch.status != BatchStatus.ACTIVE:
         move_batch(batch, BatchStatus.ACTIVE, now=now)
-    wake(batch.workspace_id, now)
 
 
 def has_call_to_make(batch: CallBatch) -> bool:

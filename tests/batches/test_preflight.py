@@ -161,9 +161,11 @@ def test_an_active_batch_started_for_some_calls_keeps_the_others(owner: Person) 
     session = factories.DialingSessionFactory.create(batch=batch, only_its_calls=True)
     factories.CallFactory.create(batch=batch, session=session)
     CallBatch.objects.filter(id=batch.id).update(session=session, status=BatchStatus.ACTIVE)
-    assert waits(seen(batch)) == {"otherSession": 3}
+    listed = Call.objects.filter(batch=batch, session=None)[0].phone_number
+    factories.DoNotCallEntryFactory.create(workspace=owner.workspace, phone_number=listed)
+    assert waits(seen(batch)) == {"otherSession": 2, "doNotCall": 1}
     CallBatch.objects.filter(id=batch.id).update(status=BatchStatus.STOPPED)
-    assert seen(batch).dial_now == 4  # a plain start would dial them all
+    assert seen(batch).dial_now == 3  # a plain start would dial them all
 
 
 def test_without_a_number_nothing_can_be_dialed_ever(owner: Person) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 from calling.carriers.base import CallProgress
 from calling.carriers.simulator.script import Plan, script_for, timeline
 from config.local.postgres import Cluster, make_short_folder
-from config.local.process import Signals
+from config.local.process import Signals, die_with_parent
 from tests.config.server import HOST, PROJECT, free_port, granian
 
 TERMINAL = {"completed", "failed", "skipped", "unknown", "cancelled"}
@@ -72,7 +73,14 @@ class Stage:
 
     def add_dialer(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "manage.py", "run_dialer"]
-        dialer = subprocess.Popen(command, env=self.env, cwd=PROJECT, stdout=subprocess.DEVNULL)
+        dialer = subprocess.Popen(
+            command,
+            env=self.env,
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            # Or a killed test run would leave it behind, trying to reach its database for ever.
+            preexec_fn=partial(die_with_parent, signal.SIGKILL, os.getpid()),
+        )
         self.dialers.append(dialer)
         return dialer
 
