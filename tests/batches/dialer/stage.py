@@ -30,7 +30,7 @@ QUICK = {
     "UNSURE_LOOKUP_SECONDS": "0,0.5,1,2",
     "LOG_LEVEL": "ERROR",
 }
-RINGS_BETWEEN_KILLS = 60
+RINGS_BETWEEN_KILLS = 100
 _RINGS = """
 SELECT ring.to_number, ring.request_uuid, ring.rang_at, ring.called_before, ring.time_scale,
     ring.hung_up_at, attempt.status
@@ -156,8 +156,8 @@ def is_at_work(dialer: subprocess.Popen[bytes]) -> bool:
 
 
 @contextmanager
-def stage(contacts: int, calls_a_second: int = 0) -> Iterator[Stage]:
-    """A batch of so many contacts, waiting for a dialer. Durable: the database will be killed."""
+def stage(contacts: int, calls_a_second: int = 0, at_a_time: int = 0) -> Iterator[Stage]:
+    """A batch of contacts, waiting for a dialer; 0: no limit. Durable: the database is killed."""
     folder = make_short_folder("outdial-stage-")
     folder.chmod(0o711)  # the server's user, if it is another one, must get through
     sockets = folder / "socket"
@@ -166,7 +166,8 @@ def stage(contacts: int, calls_a_second: int = 0) -> Iterator[Stage]:
     found = Stage(Cluster(folder / "data", folder / "log", sockets), port)
     try:
         found.run("manage.py", "migrate", "--verbosity", "0")
-        found.run(*("-m", "tests.batches.dialer.stage_seed", str(contacts), str(calls_a_second)))
+        numbers = map(str, (contacts, calls_a_second, at_a_time))
+        found.run("-m", "tests.batches.dialer.stage_seed", *numbers)
         with granian(port, found.env):
             yield found
     finally:

@@ -1,4 +1,4 @@
-"""`python -m tests.batches.dialer.stage_seed CONTACTS CALLS_A_SECOND`: a batch that is being dialed.
+"""`python -m tests.batches.dialer.stage_seed CONTACTS CALLS_A_SECOND AT_A_TIME`: a batch to be dialed.
 
 In a process of its own, because the database is not the one of the tests.
 """
@@ -17,9 +17,9 @@ from tests import factories  # noqa: E402
 from workspaces.services.dialing import wake  # noqa: E402
 
 
-def main(contacts: int, calls_a_second: int) -> None:
+def main(contacts: int, calls_a_second: int, at_a_time: int) -> None:
     now = timezone.now()
-    user = factories.MembershipFactory.create().user
+    user = factories.MembershipFactory.create(workspace__concurrency_limit=at_a_time).user
     workspace = user.memberships.get().workspace
     mine = {"workspace": workspace, "created_by": user}
     account = factories.CarrierAccountFactory.create(
