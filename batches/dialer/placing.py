@@ -50,12 +50,12 @@ class Placer:
 
     async def place(self, call: Claimed) -> Result | None:
         """None: it is too late, somebody else may be looking after the call by now."""
+        until = call.place_at + self._timing.lease - timedelta(seconds=self._timing.place_within)
         try:
-            await self._keep_pace(call)
+            is_its_turn = await self._keep_pace(call, until)
         except asyncio.CancelledError:  # we have to stop, and have not asked the carrier
             return Result.of(call, NEVER_PLACED)
-        until = call.place_at + self._timing.lease - timedelta(seconds=self._timing.place_within)
-        if timezone.now() >= until:
+        if not is_its_turn or timezone.now() >= until:
             log.warning("dialer.too_late", call=call.call_id.hex())
             return None
         request = CallRequest(
@@ -81,15 +81,23 @@ class Placer:
             return Result.of(call, None)
         return Result.of(call, report)
 
-    async def _keep_pace(self, call: Claimed) -> None:
+    async def _keep_pace(self, call: Claimed, until: datetime) -> bool:
+        """Wait for the turn of the call. False: that would be too late.
+
+        Such a call takes no turn: calls that come at the very pace never make up for a delay, so that
+        all of them would be too late, for ever.
+        """
         if call.pace is None:
-            return
+            return True
         digest, interval = call.pace
         now = timezone.now()
         at = max(call.place_at, self._next.get(digest, now), now)
+        if at >= until:
+            return False
         self._next[digest] = at + interval
         if at > now:
             await asyncio.sleep((at - now).total_seconds())
+        return True
 
 
 def failure(error: CarrierError) -> CallReport:
