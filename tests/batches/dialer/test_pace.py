@@ -51,7 +51,7 @@ def test_a_call_that_comes_too_late_takes_no_turn_from_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Calls that come at the very pace never make up for a delay: all would be too late, for ever."""
-    monkeypatch.setitem(CARRIERS, "simulator", Carrier())  # type: ignore[arg-type]
+    monkeypatch.setitem(CARRIERS, "simulator", Carrier())
 
     async def two() -> list[Result | None]:
         placer, now = Placer(TIMING), timezone.now()
