@@ -17,7 +17,8 @@ from batches.dialer.tenants import DialedBatch, Tenant, as_dialed, in_flight, te
 from batches.forecast import Load, Pace, expected_attempts, likely_finish
 from batches.models import AttemptStatus, BatchStatus, CallBatch
 from batches.schedule import DAY_MINUTES, Window, allowed_until, is_allowed, next_allowed
-from calling.models import Carrier, PhoneNumber
+from calling.carriers.registry import CARRIERS
+from calling.models import PhoneNumber
 from workspaces.sql import array_literal, fetch_all
 
 USUAL_SECONDS = 30.0  # of a call, before the batch has made any
@@ -305,13 +306,22 @@ def _per_second(tenant: Tenant, phones: Sequence[PhoneNumber], seconds: float) -
 
 
 def _warnings(tenant: Tenant, dialed: DialedBatch, phones: Sequence[PhoneNumber]) -> list[Caution]:
-    rings_people = any(phone.carrier != Carrier.SIMULATOR for phone in phones)
+    rings_people = any(CARRIERS[phone.carrier].asks_back for phone in phones)
+    speechless = [phone for phone in phones if phone.agent_id is None]
+    failing = [phone.account for phone in phones if phone.account and phone.account.failures]
     checks = [
         ("no_number", not dialed.numbers, "None of the batch's calling numbers is active."),
         (
             "no_agent",
-            any(phone.agent_id is None for phone in phones),
-            "A calling number has no agent: nobody speaks when its calls are answered.",
+            bool(speechless),
+            "A calling number has no agent: nobody speaks when its calls are answered, and no real"
+            " phone is called from it.",
+        ),
+        (
+            "carrier_failing",
+            bool(failing),
+            "A carrier account has failed: "
+            + "; ".join(sorted({account.last_error for account in failing})),
         ),
         (
             "window_never_opens",

@@ -36,7 +36,7 @@ CALL_MOVES: dict[CallStatus, frozenset[CallStatus]] = {
 _ENDS = frozenset(
     {
         *(AttemptStatus.COMPLETED, AttemptStatus.BUSY, AttemptStatus.NO_ANSWER),
-        *(AttemptStatus.FAILED, AttemptStatus.CANCELED),
+        *(AttemptStatus.FAILED, AttemptStatus.CANCELED, AttemptStatus.VOICEMAIL),
     }
 )
 ATTEMPT_MOVES: dict[AttemptStatus, frozenset[AttemptStatus]] = {

@@ -9,11 +9,13 @@ from procrastinate.tasks import Task
 from procrastinate.types import JSONDict
 
 from batches.mails import leaders_of, send_import_summary, send_listing
+from batches.services.callback_archive import delete_old_callbacks
 from batches.services.imports import delete_error_rows, fail_abandoned_imports
 
 # A living import moves every few thousand rows; the longest step is the load at its end.
 SILENT_IMPORTS_ARE_DEAD_AFTER = timedelta(minutes=15)
 KEEP_ERROR_ROWS = timedelta(days=30)
+KEEP_CARRIER_CALLBACKS = timedelta(days=30)
 
 # After 5 s, 25 s, 2 min, 10 min, 52 min and 4 h; then the job stays as failed, to be looked at.
 MAIL_RETRY = RetryStrategy(max_attempts=6, exponential_wait=5)
@@ -55,3 +57,10 @@ def close_abandoned_imports(timestamp: int) -> int:
 def clean_up_error_rows(timestamp: int) -> int:
     """Nightly: refused rows of imports older than a month. Returns how many went."""
     return delete_error_rows(before=timezone.now() - KEEP_ERROR_ROWS)
+
+
+@app.periodic(cron="47 3 * * *", periodic_id="clean_up_carrier_callbacks")
+@app.task(queueing_lock="clean_up_carrier_callbacks", pass_context=False)
+def clean_up_carrier_callbacks(timestamp: int) -> int:
+    """Nightly: carriers' requests of a month ago, as they came. Returns how many went."""
+    return delete_old_callbacks(before=timezone.now() - KEEP_CARRIER_CALLBACKS)

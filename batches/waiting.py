@@ -27,9 +27,11 @@ _WHY_PAUSED = {
 # Of several blocked numbers the one that is likely free first is told: the first of these.
 _OF_LINES = {
     "carrier_pace": "The carrier account starts only so many calls a second.",
+    "carrier_failing": "The carrier has failed, or asked for a pause; a call will try again.",
     "carrier_limit": "The carrier account has as many calls as it may have at a time.",
     "number_limit": "{who} as many calls as it may have at a time.",
     "number_cap": "{who} made all its calls of the day: until {clock}.",
+    "no_agent": "{who} no agent: nobody would speak when the call is answered.",
 }
 _LISTED_AND_BUSY = """
 SELECT

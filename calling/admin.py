@@ -7,8 +7,9 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError
 
 from calling.api.serializers import TARGETS, CreateAgentSerializer
+from calling.carriers.registry import CARRIERS
 from calling.models import Agent, CarrierAccount, ConnectionType, PhoneNumber
-from calling.services.agents import check_placeholders
+from calling.services.agents import check_opt_out, check_placeholders
 from workspaces.audited_admin import AuditedAdmin, DialingAdmin
 from workspaces.errors import flatten
 
@@ -22,7 +23,8 @@ class AgentForm(forms.ModelForm[Agent]):
         model = Agent
         fields = [
             *("workspace", "name", "language", "variables"),
-            *("connection_type", "connection_target"),
+            *("connection_type", "connection_target", "on_voicemail", "records_calls"),
+            *("opt_out_key", "opt_out_message"),
         ]
 
     def clean(self) -> dict[str, Any]:
@@ -38,14 +40,25 @@ class AgentForm(forms.ModelForm[Agent]):
                 "type": kind,
                 TARGETS[ConnectionType(kind)]: values["connection_target"],
             },
+            "onVoicemail": values["on_voicemail"],
+            "recordCalls": values["records_calls"],
+            "optOut": {"key": values["opt_out_key"], "message": values["opt_out_message"]}
+            if values["opt_out_key"]
+            else None,
         }
         try:
             checked = CreateAgentSerializer().run_validation(body)
             check_placeholders(Agent(**checked), "connection.message")
+            check_opt_out(Agent(**checked))
         except ValidationError as error:
             for problem in flatten(error.detail):
                 name = problem["field"].partition("[")[0].partition(".")[0]
-                field = "connection_target" if name == "connection" else name
+                field = {
+                    "connection": "connection_target",
+                    "onVoicemail": "on_voicemail",
+                    "recordCalls": "records_calls",
+                    "optOut": "opt_out_key",
+                }.get(name, name)
                 self.add_error(field, f"{problem['field']}: {problem['message']}")
             return values
         return {**values, **checked}
@@ -80,16 +93,20 @@ class CarrierAccountAdmin(DialingAdmin[CarrierAccount]):
 
     list_display = [
         *("id", "carrier", "workspace", "phone_numbers"),
-        *("calls_per_second", "concurrency_limit", "created_at", "updated_at"),
+        *("calls_per_second", "concurrency_limit", "failures", "resting_until", "last_error"),
     ]
     list_filter = ["carrier"]
     list_select_related = ["workspace"]
     search_fields = ["workspace__name"]
     ordering = ["-created_at", "-id"]
-    readonly_fields = ["id", "carrier", "workspace", "phone_numbers", "created_at", "updated_at"]
+    readonly_fields = [
+        *("id", "carrier", "workspace", "phone_numbers", "created_at", "updated_at"),
+        *("failures", "resting_until", "last_error", "last_error_at"),
+    ]
     fieldsets = [
         (None, {"fields": ["id", "carrier", "workspace", "phone_numbers"]}),
         ("Limits", {"fields": ["calls_per_second", "concurrency_limit"]}),
+        ("Trouble", {"fields": ["failures", "resting_until", "last_error", "last_error_at"]}),
         ("Times", {"fields": ["created_at", "updated_at"]}),
     ]
 
@@ -129,6 +146,11 @@ class PhoneNumberAdmin(DialingAdmin[PhoneNumber]):
 
     def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
+        if obj is None:  # without an account: those of real carriers are verified by the API
+            without_account = [
+                (name, one.title) for name, one in CARRIERS.items() if not one.asks_back
+            ]
+            form.base_fields["carrier"] = forms.ChoiceField(choices=without_account)
         if obj and "agent" in form.base_fields:
             agents = Agent.objects.for_workspace(obj.workspace_id).order_by("name", "id")
             form.base_fields["agent"].queryset = agents  # type: ignore[attr-defined]

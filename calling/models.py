@@ -12,18 +12,22 @@ from workspaces.models import User, Workspace
 from workspaces.querysets import WorkspaceManager
 
 
-class Carrier(models.TextChoices):
-    """Who places the calls of a number. The simulator owns every number and rings nobody."""
-
-    SIMULATOR = "simulator", "Simulator"
-
-
 class ConnectionType(models.TextChoices):
     """What an answered call is connected to."""
 
     MESSAGE = "message", "Spoken message"
     STREAM = "stream", "Media stream"
     SIP = "sip", "SIP"
+
+
+class OnVoicemail(models.TextChoices):
+    """What is done when an answering machine takes a call. Anything but `ignore` lets the carrier
+    find out who answers, before the agent is connected."""
+
+    IGNORE = "ignore", "Do not find out"
+    LEAVE_MESSAGE = "leave_message", "Wait for the greeting's end, then connect the agent"
+    HANG_UP = "hang_up", "Hang up, do not call again"
+    RETRY = "retry", "Hang up, try again later"
 
 
 class VariableType(models.TextChoices):
@@ -49,6 +53,25 @@ class Agent(models.Model):
     connection_target = models.TextField(
         help_text="The text to speak, with {variables}; the wss:// URL; or the sip: URI."
     )
+    on_voicemail = models.CharField(
+        max_length=16,
+        choices=OnVoicemail.choices,
+        default=OnVoicemail.IGNORE,
+        db_default=OnVoicemail.IGNORE,
+    )
+    records_calls = models.BooleanField(
+        default=False, db_default=False, help_text="Mind the law of those who are called."
+    )
+    opt_out_key = models.CharField(
+        max_length=1,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a spoken message: who presses this digit is not called again.",
+    )
+    opt_out_message = models.TextField(
+        blank=True, default="", db_default="", help_text="What is said to confirm that."
+    )
     created_by = models.ForeignKey(
         User, models.PROTECT, related_name="+", db_index=False, editable=False
     )
@@ -67,6 +90,9 @@ class Agent(models.Model):
                 condition=Q(connection_type__in=ConnectionType.values),
                 name="agent_connection_known",
             ),
+            models.CheckConstraint(
+                condition=Q(on_voicemail__in=OnVoicemail.values), name="agent_on_voicemail_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -78,16 +104,23 @@ class CarrierAccount(models.Model):
 
     id = ObjectIdField(primary_key=True)
     workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
-    carrier = models.CharField(max_length=16, choices=Carrier.choices)
+    carrier = models.CharField(max_length=16)  # of the registry
     # HMAC of carrier and account id: finds the account without keeping the id readable.
     digest = models.BinaryField(max_length=32)
-    credentials = EncryptedJSONField()  # {"accSId", "authToken"}
+    credentials = EncryptedJSONField()  # {"accSId", "authToken", "publicKey"}
     calls_per_second = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="Call starts a second; 0: no limit."
     )
     concurrency_limit = models.PositiveIntegerField(
         default=0, db_default=0, help_text="Calls at a time on the account; 0: no limit."
     )
+    # The circuit breaker (services/accounts.py).
+    failures = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="One after the other."
+    )
+    resting_until = models.DateTimeField(null=True, help_text="No call is placed before.")
+    last_error = models.CharField(max_length=200, default="", db_default="", blank=True)
+    last_error_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -98,13 +131,10 @@ class CarrierAccount(models.Model):
             models.UniqueConstraint(
                 fields=["workspace", "carrier", "digest"], name="carrieraccount_once"
             ),
-            models.CheckConstraint(
-                condition=Q(carrier__in=Carrier.values), name="carrieraccount_carrier_known"
-            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_carrier_display()} {self.id}"
+        return f"{self.carrier.capitalize()} {self.id}"
 
 
 class CarrierLimiter(models.Model):
@@ -145,7 +175,7 @@ class PhoneNumber(models.Model):
         related_name="numbers",
         help_text="Who speaks when a call from this number is answered.",
     )
-    carrier = models.CharField(max_length=16, choices=Carrier.choices)
+    carrier = models.CharField(max_length=16)  # of the registry
     account = models.ForeignKey(
         CarrierAccount,
         models.PROTECT,
@@ -172,9 +202,6 @@ class PhoneNumber(models.Model):
             models.UniqueConstraint(fields=["workspace", "number"], name="phonenumber_once"),
             models.CheckConstraint(
                 condition=Q(number__regex=E164_PATTERN), name="phonenumber_e164"
-            ),
-            models.CheckConstraint(
-                condition=Q(carrier__in=Carrier.values), name="phonenumber_carrier_known"
             ),
         ]
 

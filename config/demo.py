@@ -19,7 +19,6 @@ from django.db import transaction
 from calling.carriers.base import Credentials
 from calling.models import (
     Agent,
-    Carrier,
     CarrierAccount,
     ConnectionType,
     PhoneNumber,
@@ -182,7 +181,7 @@ def _account(workspace: Workspace, demo: DemoWorkspace, now: datetime) -> Carrie
     known = accounts.filter(numbers__in=numbers).order_by("created_at", "id").first()
     account = known or store_account(
         workspace_id=workspace.id,
-        carrier=Carrier.SIMULATOR,
+        carrier="simulator",
         credentials=Credentials("demo", secrets.token_urlsafe()),
         now=now,
         calls_per_second=_CALLS_PER_SECOND,
@@ -199,7 +198,7 @@ def _number(
     """The number with the agent behind it; another agent that was put there stays."""
     create = {
         "label": "Demo" if is_active else "Demo, inactive",
-        "carrier": Carrier.SIMULATOR,
+        "carrier": "simulator",
         "is_active": is_active,
         "agent": agent,
         "account": account,

@@ -26,7 +26,6 @@ from batches.models import (
 from batches.services.counters import PICKED, change_counts
 from calling.models import (
     Agent,
-    Carrier,
     CarrierAccount,
     CarrierLimiter,
     ConnectionType,
@@ -123,7 +122,7 @@ class AgentFactory(DjangoModelFactory):
 
 class CarrierAccountFactory(DjangoModelFactory):
     workspace = factory.SubFactory(WorkspaceFactory)
-    carrier = Carrier.SIMULATOR
+    carrier = "simulator"
     digest = factory.Sequence(lambda number: number.to_bytes(32))
     credentials = {"accSId": "account", "authToken": "token"}
     created_at = updated_at = factory.LazyFunction(now)
@@ -135,7 +134,7 @@ class CarrierAccountFactory(DjangoModelFactory):
 class PhoneNumberFactory(DjangoModelFactory):
     workspace = factory.SubFactory(WorkspaceFactory)
     number = factory.Sequence(lambda number: f"+1212{5550000 + number}")
-    carrier = Carrier.SIMULATOR
+    carrier = "simulator"
     agent = factory.SubFactory(
         AgentFactory,
         workspace=factory.SelfAttribute("..workspace"),

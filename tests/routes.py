@@ -19,7 +19,12 @@ from rest_framework import serializers
 from batches.api.serializers.contacts import ContactsField, JsonTextField
 from batches.models import BatchStatus, Call, CallStatus
 from calling.api.fields import PhoneNumberField
-from calling.api.serializers import ConnectionSerializer, LanguageField, VariableSerializer
+from calling.api.serializers import (
+    ConnectionSerializer,
+    KeyField,
+    LanguageField,
+    VariableSerializer,
+)
 from tests import factories
 from tests.cast import Person
 from workspaces.api import fields
@@ -266,6 +271,7 @@ EXAMPLES: list[tuple[type, Callable[[Any, str, Person], Any]]] = [
     (ClockTimeField, lambda field, name, person: {"start": "09:00", "end": "17:00"}[name]),
     (PhoneNumberField, lambda field, name, person: "12125551234"),
     (LanguageField, lambda field, name, person: "en-US"),
+    (KeyField, lambda field, name, person: "9"),
     (CountryField, lambda field, name, person: "US"),
     (VariableSerializer, lambda field, name, person: {"key": "name", "type": "string"}),
     (

@@ -10,8 +10,11 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from batches.models import Call, CallBatch, DoNotCallEntry, Import
+from batches.services.callback_archive import keep_callback
+from calling.carriers.base import Callback
 from calling.models import PhoneNumber
 from tests import factories
 from tests.cast import Api, Person, person
@@ -41,7 +44,11 @@ def fill(count: int, owner: Person) -> None:
         factories.DoNotCallEntryFactory.create(
             workspace=somebody.workspace, batch=batch, created_by=somebody.user
         )
-        factories.CallAttemptFactory.create(call=factories.CallFactory.create(batch=batch))
+        attempt = factories.CallAttemptFactory.create(
+            call=factories.CallFactory.create(batch=batch)
+        )
+        callback = Callback(url="https://outdial.example/", headers={}, body=b"CallStatus=busy")
+        keep_callback(attempt, carrier="twilio", callback=callback, now=timezone.now())
         factories.ImportFactory.create(workspace=somebody.workspace, created_by=somebody.user)
         body = {"batchName": "For the audit", "callingNumbers": [phone.id]}
         assert Api().post("/api/call/createBatch", body, somebody.with_key).status_code == 201

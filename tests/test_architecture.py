@@ -181,6 +181,8 @@ NOT_BY_WORKSPACE = {
     "lease_of_phone": "an account's calls are counted across workspaces",
     "dialschedule_due": "the dialer asks which workspace is due",
     "callevent_of_call": "a call belongs to one workspace",
+    "carriercallback_of_attempt": "an attempt belongs to one workspace",
+    "carriercallback_received": "the clean-up asks across workspaces",
     "callattempt_uuid_once": "a carrier's callback knows nothing else",
     "import_running": "the clean-up asks across workspaces",
     "importerrorrow_once": "an import belongs to one workspace",

@@ -35,6 +35,7 @@ class AttemptInline(admin.TabularInline[CallAttempt, Call]):
         "answered_at",
         "ended_at",
         "talk_seconds",
+        "answered_by",
         "hangup_cause",
     ]
     ordering = ["created_at", "id"]

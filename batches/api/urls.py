@@ -70,6 +70,16 @@ urlpatterns: list[URLPattern] = [
         CarrierCallbackViewSet.as_view({"post": "receive"}),
         name="carrier-callback",
     ),
+    path(
+        "carriers/<str:carrier>/answer",
+        CarrierCallbackViewSet.as_view({"post": "connect"}),
+        name="carrier-answer",
+    ),
+    path(
+        "carriers/<str:carrier>/key",
+        CarrierCallbackViewSet.as_view({"post": "key"}),
+        name="carrier-key",
+    ),
     path("dnc/enable-disable", DoNotCallViewSet.as_view({"post": "switch"}), name="dnc-switch"),
     path("dnc/add", DoNotCallViewSet.as_view({"post": "create"}), name="dnc-add"),
     path("dnc/list", DoNotCallViewSet.as_view({"get": "list"}), name="dnc-list"),

@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from batches.dialer.tenants import DialedBatch, InFlight, Tenant, called_today
-from calling.carriers.base import Credentials
+from calling.carriers.base import Credentials, Detection
+from calling.carriers.registry import CARRIERS
+from calling.connecting import detection_for
 from calling.limiter import Pace, free_slots, keep_paces, lock_limiters
-from calling.models import CarrierAccount, PhoneNumber
+from calling.models import PhoneNumber
+from calling.services.accounts import credentials_of
 from workspaces.sql import array_literal, fetch_all
 
 _ON_ACCOUNTS = """
@@ -18,16 +21,31 @@ JOIN calling_phonenumber AS phone ON phone.account_id = account.id
 JOIN batches_lease AS lease ON lease.phone_id = phone.id
 WHERE account.digest = ANY(%s::bytea[]) GROUP BY account.digest
 """
+# Calls of these accounts that the carrier has been given, or may have been, and has not confirmed.
+_TRYING = """
+SELECT phone.account_id, count(*) FROM calling_phonenumber AS phone
+JOIN batches_lease AS lease ON lease.phone_id = phone.id
+JOIN batches_callattempt AS attempt ON attempt.id = lease.id
+WHERE phone.account_id = ANY(%s::bytea[]) AND attempt.status = 'queued' AND attempt.carrier_call_id = ''
+GROUP BY phone.account_id
+"""
 _NO_CREDENTIALS = Credentials("", "")
 
 
 @dataclass(slots=True)
 class Account:
-    """A carrier account and what is left of its limits. `pace` None: no limit of calls a second."""
+    """A carrier account and what is left of its limits. `pace` None: no limit of calls a second.
+
+    `rests_until`: the carrier has failed, or asked for a pause. `left_to_try`: how many calls may find
+    out whether it is well again.
+    """
 
     credentials: Credentials
+    id: bytes | None = None
     free: float = math.inf
     pace: Pace | None = None
+    rests_until: datetime | None = None
+    left_to_try: float = math.inf
 
 
 @dataclass(slots=True)
@@ -41,27 +59,36 @@ class Line:
     free: float
     left_today: float
     day_ends: datetime
+    has_agent: bool = True
+    detection: Detection = Detection.NONE
+    records: bool = False
 
     @property
     def blocked_by(self) -> str | None:
-        """Which limit keeps it from placing one more call now."""
+        """What keeps it from placing one more call now."""
+        if not self.has_agent:
+            return "no_agent"
         if self.left_today < 1:
             return "number_cap"
         if self.free < 1:
             return "number_limit"
         if self.account.free < 1:
             return "carrier_limit"
+        if self.account.rests_until is not None or self.account.left_to_try < 1:
+            return "carrier_failing"
         if self.account.pace is not None and not self.account.pace.has_slot:
             return "carrier_pace"
         return None
 
     @property
     def free_at(self) -> datetime | None:
-        """When it can place a call (again); None: when one of its calls ends."""
+        """When it can place a call (again); None: nobody knows, something has to end or to change."""
         if self.left_today < 1:
             return self.day_ends
-        if self.free < 1 or self.account.free < 1:
+        if not self.has_agent or min(self.free, self.account.free, self.account.left_to_try) < 1:
             return None
+        if self.account.rests_until is not None:
+            return self.account.rests_until
         return self.account.pace.has_slot_at if self.account.pace else None
 
     def take(self, now: datetime) -> datetime:
@@ -69,6 +96,7 @@ class Line:
         self.free -= 1
         self.left_today -= 1
         self.account.free -= 1
+        self.account.left_to_try -= 1
         return self.account.pace.take() if self.account.pace else now
 
 
@@ -83,7 +111,7 @@ def lines_of(
     phones = (
         PhoneNumber.objects.for_workspace(tenant.id.hex())
         .filter(id__in=[id_.hex() for id_ in phone_ids], is_active=True)
-        .select_related("account")
+        .select_related("account", "agent")
     )
     found = list(phones if lock else phones.defer("account__credentials"))
     accounts = _accounts(found, now, lock=lock)
@@ -101,6 +129,9 @@ def lines_of(
             free=_left(phone.concurrency_limit, flying.of_phone.get(id_, 0)),
             left_today=_left(phone.daily_cap, today.get(id_, 0)),
             day_ends=day_ends,
+            has_agent=phone.agent is not None or not CARRIERS[phone.carrier].asks_back,
+            detection=detection_for(phone.agent),
+            records=phone.agent is not None and phone.agent.records_calls,
         )
     return lines
 
@@ -135,19 +166,27 @@ def _accounts(phones: Iterable[PhoneNumber], now: datetime, *, lock: bool) -> di
     if counted := [bytes(one.digest) for one in limited if one.concurrency_limit]:
         rows = fetch_all(_ON_ACCOUNTS, [array_literal(sorted(counted))])
         counts = {bytes(digest): number for digest, number in rows}
+    failing = [bytes.fromhex(one.id) for one in stored.values() if one.failures]
+    trying = {}
+    if failing:
+        rows = fetch_all(_TRYING, [array_literal(failing)])
+        trying = {bytes(id_).hex(): number for id_, number in rows}
     accounts = {}
     for id_, one in stored.items():
         digest = bytes(one.digest)
-        account = Account(_credentials(one) if lock else _NO_CREDENTIALS)
+        account = Account(
+            credentials_of(one) if lock else _NO_CREDENTIALS,
+            id=bytes.fromhex(one.id),
+            rests_until=one.resting_until
+            if one.resting_until and one.resting_until > now
+            else None,
+            left_to_try=1 - trying.get(one.id, 0) if one.failures else math.inf,
+        )
         account.free = _left(one.concurrency_limit, counts.get(digest, 0))
         if one.calls_per_second:
             account.pace = Pace.of(digest, one.calls_per_second, slots.get(digest, now), now)
         accounts[id_] = account
     return accounts
-
-
-def _credentials(account: CarrierAccount) -> Credentials:
-    return Credentials(account.credentials["accSId"], account.credentials["authToken"])
 
 
 def _left(limit: int, used: int) -> float:

@@ -11,6 +11,7 @@ from batches.models import CallStatus, EventReason
 from batches.services.returns import Return
 from calling.carriers.base import Credentials
 from calling.models import CarrierAccount
+from calling.services.accounts import credentials_of
 from workspaces.encryption import DecryptionFailed
 from workspaces.sql import array_literal, execute, fetch_all
 
@@ -127,8 +128,7 @@ def _credentials(account_ids: Iterable[str]) -> dict[str, Credentials]:
             log.error("dialer.unreadable_credentials", account=id_)
             continue
         if account is not None:
-            stored = account.credentials
-            found[id_] = Credentials(stored["accSId"], stored["authToken"])
+            found[id_] = credentials_of(account)
     return found
 
 

@@ -21,6 +21,7 @@ from batches.dialer.looks import Later, postpone
 from batches.dialer.placing import Placer, Result
 from batches.dialer.store import Claimed
 from batches.dialer.timing import Timing
+from calling.carriers.http import open_connections
 from workspaces.database_thread import DatabaseThread
 from workspaces.sql import AWAY
 
@@ -58,6 +59,10 @@ class Dialer:
 
         False: the database did not answer in that time, and threads still wait for it.
         """
+        async with open_connections():
+            return await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> bool:
         listening = asyncio.create_task(listen(self._wake))
         recording = asyncio.create_task(self._record())
         gate = asyncio.create_task(self._pass_gate())

@@ -10,7 +10,9 @@ from django.utils import timezone
 from batches.dialer.looks import NEVER_PLACED, Unknown
 from batches.dialer.store import Claimed
 from batches.dialer.timing import Timing
-from batches.services.callbacks import callback_url
+from batches.models import CallStatus, EventReason
+from batches.services.callbacks import Hook, hook_url
+from batches.services.carrier_trouble import Exchange
 from batches.services.returns import Return
 from calling.carriers.base import (
     CallProgress,
@@ -19,7 +21,11 @@ from calling.carriers.base import (
     CarrierError,
     CarrierUnsure,
 )
+from calling.carriers.http import NO_FAULT
 from calling.carriers.registry import CARRIERS
+
+SHORTEST_PAUSE = 5.0  # seconds, before a call that the carrier did not take is offered again
+LONGEST_PAUSE = 3600.0  # seconds: no carrier's Retry-After stops us for longer
 
 log = structlog.get_logger(__name__)
 
@@ -29,16 +35,19 @@ class Result:
     """What came of an attempt, to be recorded.
 
     `outcome`: what the carrier says; why it was not made; or that nobody knows whether it rings: for
-    now (None), or for good (`Unknown`).
+    now (None), or for good (`Unknown`). `exchange`: with the carrier, if it was asked to place it.
     """
 
     attempt_id: str
     batch_id: str
     outcome: CallReport | Return | Unknown | None
+    exchange: Exchange | None = None
 
     @classmethod
-    def of(cls, call: Claimed, outcome: CallReport | Return | None) -> "Result":
-        return cls(call.attempt_id.hex(), call.batch_id.hex(), outcome)
+    def of(
+        cls, call: Claimed, outcome: CallReport | Return | None, exchange: Exchange | None = None
+    ) -> "Result":
+        return cls(call.attempt_id.hex(), call.batch_id.hex(), outcome, exchange)
 
 
 class Placer:
@@ -62,24 +71,28 @@ class Placer:
             request_uuid=call.request_uuid,
             from_number=call.from_number,
             to_number=call.to_number,
-            callback_url=callback_url(call.carrier),
+            callback_url=hook_url(Hook.STATUS, call.carrier, call.request_uuid),
+            answer_url=hook_url(Hook.ANSWER, call.carrier, call.request_uuid),
+            detection=call.detection,
+            records=call.records,
             not_after=until + timedelta(seconds=self._timing.place_within / 2),
         )
+        asked_at = timezone.now()
         try:
             async with asyncio.timeout(self._timing.place_within):
                 report = await CARRIERS[call.carrier].place(call.credentials, request)
         except CarrierError as error:
-            return Result.of(call, failure(error))
+            return Result.of(call, outcome_of(error), _exchange(call, asked_at, error))
         except (CarrierUnsure, TimeoutError) as error:
             log.warning("dialer.unsure", call=call.call_id.hex(), error=type(error).__name__)
-            return Result.of(call, None)
+            return Result.of(call, None, _exchange(call, asked_at, error))
         except asyncio.CancelledError:  # we have to stop, the carrier may go on
             return Result.of(call, None)
         except Exception as error:
             # Its text may quote the request. It may have been sent, too.
             log.error("dialer.carrier_fault", carrier=call.carrier, error=type(error).__name__)
             return Result.of(call, None)
-        return Result.of(call, report)
+        return Result.of(call, report, _exchange(call, asked_at, None))
 
     async def _keep_pace(self, call: Claimed, until: datetime) -> bool:
         """Wait for the turn of the call. False: that would be too late.
@@ -100,10 +113,44 @@ class Placer:
         return True
 
 
-def failure(error: CarrierError) -> CallReport:
+def outcome_of(error: CarrierError) -> CallReport | Return:
+    """A number that cannot be called fails; what is no fault of the call leaves it as it was."""
+    now = timezone.now()
+    if not error.permanent or error.of_account:
+        return Return(
+            CallStatus.PENDING,
+            EventReason.CARRIER_REFUSED,
+            error.code[:64],
+            not_before=now + timedelta(seconds=_pause(error)),
+        )
     return CallReport(
         progress=CallProgress.FAILED,
-        at=timezone.now(),
-        permanent=error.permanent,
-        hangup_cause=(error.code or error.message)[:128],
+        at=now,
+        permanent=True,
+        hangup_cause=error.code or error.message,
     )
+
+
+def _exchange(call: Claimed, asked_at: datetime, error: Exception | None) -> Exchange | None:
+    if call.account_id is None:
+        return None
+    account_id = call.account_id.hex()
+    if isinstance(error, CarrierError):
+        if error.permanent and not error.of_account:  # it judged this call: the account is well
+            return Exchange(account_id=account_id, asked_at=asked_at)
+        return Exchange(
+            account_id=account_id,
+            asked_at=asked_at,
+            error=error.message,
+            is_refused=error.permanent,
+            counts=error.code not in NO_FAULT,
+            retry_after=timedelta(seconds=_pause(error)),
+        )
+    if error is None:
+        return Exchange(account_id=account_id, asked_at=asked_at)
+    said = "No answer in time." if isinstance(error, TimeoutError) else str(error)
+    return Exchange(account_id=account_id, asked_at=asked_at, error=said)
+
+
+def _pause(error: CarrierError) -> float:
+    return min(max(SHORTEST_PAUSE, error.retry_after or 0.0), LONGEST_PAUSE)

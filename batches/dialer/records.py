@@ -10,6 +10,7 @@ from batches.dialer.looks import Later, Unknown, note_accepted, note_unsure, pos
 from batches.dialer.placing import Result
 from batches.dialer.timing import Timing
 from batches.models import AttemptStatus
+from batches.services.carrier_trouble import note_exchanges
 from batches.services.outcomes import Heard, record_reports
 from batches.services.returns import Return, give_back
 from calling.carriers.base import CallProgress, CallReport
@@ -31,6 +32,8 @@ def record_results(results: Sequence[Result], timing: Timing, *, now: datetime) 
         if isinstance(one.outcome, CallReport) and one.outcome.progress is CallProgress.QUEUED
     }:
         note_accepted(accepted, look_at=now + timing.patience)
+    if exchanges := [one.exchange for one in results if one.exchange is not None]:
+        note_exchanges(exchanges, now=now)
     by_batch: dict[str, list[Result]] = {}
     for one in results:
         if one.outcome is not None and bytes.fromhex(one.attempt_id) not in accepted:

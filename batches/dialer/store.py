@@ -8,7 +8,7 @@ from uuid import UUID
 
 from batches.models import AttemptStatus, CallStatus, EventReason
 from batches.services.counters import change_counts
-from calling.carriers.base import Credentials
+from calling.carriers.base import Credentials, Detection
 from workspaces.ids import new_object_id
 from workspaces.sql import array_literal, execute
 
@@ -18,7 +18,7 @@ class Claimed:
     """A call that is ours to place, from `place_at` on.
 
     `pace`: the account and the time between its calls, if it has a limit of calls a second. `cursor`:
-    where the rotation of its batch stands after it.
+    where the rotation of its batch stands after it. `account_id` None: the number has no account.
     """
 
     attempt_id: bytes
@@ -31,7 +31,10 @@ class Claimed:
     from_number: str
     to_number: str
     carrier: str
+    account_id: bytes | None
     credentials: Credentials
+    detection: Detection
+    records: bool
     place_at: datetime
     pace: tuple[bytes, timedelta] | None
     cursor: int

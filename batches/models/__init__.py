@@ -20,6 +20,7 @@ from batches.models.call import (
     EventReason,
     Lease,
 )
+from batches.models.carrier_callback import CarrierCallback
 from batches.models.do_not_call import DoNotCallEntry
 from batches.models.imports import Import, ImportErrorRow, ImportKind, ImportSource, ImportStatus
 from workspaces.models import EVERY_DAY, MINUTES_PER_DAY, DaysAreDistinct, every_day
@@ -40,6 +41,7 @@ __all__ = [
     "CallCounter",
     "CallEvent",
     "CallStatus",
+    "CarrierCallback",
     "DaysAreDistinct",
     "DialingSession",
     "DoNotCallEntry",

@@ -37,6 +37,7 @@ class AttemptStatus(models.TextChoices):
     FAILED = "failed", "Failed"
     CANCELED = "canceled", "Canceled"
     UNKNOWN = "unknown", "Unknown"
+    VOICEMAIL = "voicemail", "Voicemail"  # completed, but an answering machine took it
 
 
 def workspace_of_the_batch() -> "models.ForeignKey[Workspace, Workspace]":
@@ -165,6 +166,9 @@ class CallAttempt(models.Model):
     carrier_call_id = models.CharField(max_length=128, blank=True)
     talk_seconds = models.PositiveIntegerField(default=0)
     hangup_cause = models.CharField(max_length=128, blank=True)
+    answered_by = models.CharField(
+        max_length=16, blank=True, default="", db_default="", help_text="human, machine, or unknown"
+    )
     recording_url = models.TextField(blank=True)
     transcript = models.TextField(blank=True)
     created_at = models.DateTimeField()
@@ -260,6 +264,10 @@ class EventReason(models.TextChoices):
     DO_NOT_CALL = "do_not_call", "On the do-not-call list"
     NOT_DIALED = "not_dialed", "Put back before it was dialed"
     NEVER_PLACED = "never_placed", "The carrier never got it"
+    CARRIER_REFUSED = "carrier_refused", "The carrier did not take it"
+    VOICEMAIL = "voicemail", "An answering machine took it"
+    CARRIER_CANCELED = "carrier_canceled", "The carrier canceled it"
+    RESOLVED_LATE = "resolved_late", "The carrier told late how it ended"
     CALLBACK_IGNORED = "callback_ignored", "A callback that changed nothing"
 
 

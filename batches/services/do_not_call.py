@@ -27,12 +27,13 @@ class Listing:
 
 
 def list_number(
-    *, workspace_id: str, user_id: str, listing: Listing, actor: Actor, now: datetime
+    *, workspace_id: str, user_id: str | None, listing: Listing, actor: Actor, now: datetime
 ) -> DoNotCallEntry:
     """Put a number on the list and queue a mail to each admin and owner.
 
-    With `request_uuid` the recording and the transcript of that call are copied. Raises Http404 (no
-    such call to this number, no such living batch), ValidationError (`already_listed`).
+    `user_id` None: the called person asked for it. With `request_uuid` the recording and the transcript
+    of that call are copied. Raises Http404 (no such call to this number, no such living batch),
+    ValidationError (`already_listed`).
     """
     entry = DoNotCallEntry(
         workspace_id=workspace_id,

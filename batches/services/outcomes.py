@@ -12,17 +12,27 @@ from typing import Any
 
 from django.db import transaction
 
-from batches.models import AttemptStatus, BatchStatus, CallBatch, CallStatus, EventReason
+from batches.models import (
+    AttemptStatus,
+    BatchStatus,
+    CallAttempt,
+    CallBatch,
+    CallStatus,
+    EventReason,
+)
 from batches.services.counters import PICKED, change_counts
 from batches.services.sessions import complete_if_done
 from batches.states import ATTEMPT_MOVES
-from calling.carriers.base import CallReport
+from calling.carriers.base import AnsweredBy, CallExtras, CallReport
+from calling.models import OnVoicemail
 from workspaces.ids import new_object_id
 from workspaces.services.dialing import wake
 from workspaces.sql import array_literal, execute, fetch_all
 
 _MOVES = [(source.value, to.value) for source, targets in ATTEMPT_MOVES.items() for to in targets]
 _UNDER_WAY = [AttemptStatus.QUEUED, AttemptStatus.RINGING, AttemptStatus.IN_PROGRESS]
+_VOICEMAIL = AttemptStatus.VOICEMAIL.value
+_HANG_UP, _RETRY = OnVoicemail.HANG_UP.value, OnVoicemail.RETRY.value
 _LONGEST = 128  # of the carrier's short texts
 _CHANGES_A_CALL = {*AttemptStatus} - {AttemptStatus.QUEUED, AttemptStatus.RINGING}
 
@@ -31,16 +41,17 @@ _RECORD = f"""
 WITH report AS (
     SELECT * FROM unnest(
         %s::bytea[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::int[], %s::boolean[],
-        %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[]
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[]
     ) AS report (
         attempt_id, status, at, answered_at, talk_seconds, permanent,
-        hangup_cause, carrier_call_id, recording_url, transcript, event_id
+        hangup_cause, carrier_call_id, answered_by, recording_url, transcript, event_id
     )
 ), move AS (
     SELECT * FROM unnest(%s::text[], %s::text[]) AS move (source, target)
 ), heard AS (
     UPDATE batches_callattempt AS attempt SET
-        status = report.status,
+        status = move.target,
+        answered_by = COALESCE(NULLIF(report.answered_by, ''), attempt.answered_by),
         answered_at = COALESCE(attempt.answered_at, report.answered_at),
         ended_at = CASE WHEN report.status = ANY(%s::text[]) THEN NULL
             ELSE LEAST(report.at, %s::timestamptz) END,
@@ -49,10 +60,15 @@ WITH report AS (
         carrier_call_id = COALESCE(NULLIF(report.carrier_call_id, ''), attempt.carrier_call_id),
         recording_url = COALESCE(NULLIF(report.recording_url, ''), attempt.recording_url),
         transcript = COALESCE(NULLIF(report.transcript, ''), attempt.transcript)
-    FROM report JOIN move ON move.target = report.status
+    FROM report JOIN move ON move.target IN (report.status, '{_VOICEMAIL}')
     WHERE attempt.id = report.attempt_id AND attempt.batch_id = %s::bytea
         AND attempt.status = move.source
-    RETURNING attempt.id, attempt.call_id, attempt.request_uuid, attempt.status,
+        -- Who answered may have been told before.
+        AND move.target = CASE WHEN report.status = '{AttemptStatus.COMPLETED.value}'
+                AND COALESCE(NULLIF(report.answered_by, ''), attempt.answered_by)
+                    = '{AnsweredBy.MACHINE.value}'
+            THEN '{_VOICEMAIL}' ELSE report.status END
+    RETURNING attempt.id, attempt.call_id, attempt.request_uuid, attempt.status, attempt.phone_id,
         attempt.answered_at, attempt.ended_at, report.permanent, report.event_id
 ), ended AS (
     DELETE FROM batches_lease AS lease USING heard
@@ -72,14 +88,21 @@ WITH report AS (
         CASE
             WHEN heard.ended_at IS NULL THEN call.status
             WHEN heard.status = 'completed' THEN 'completed'
+            WHEN heard.status = '{_VOICEMAIL}'
+                AND COALESCE(agent.on_voicemail, '') NOT IN ('{_HANG_UP}', '{_RETRY}')
+            THEN 'completed'
             WHEN heard.status = 'unknown' THEN 'unknown'
             WHEN call.status = 'unknown' THEN 'failed'
             WHEN call.is_cancel_requested THEN 'cancelled'
             WHEN heard.status = 'canceled' OR heard.permanent THEN 'failed'
+            WHEN heard.status = '{_VOICEMAIL}' AND agent.on_voicemail = '{_HANG_UP}' THEN 'failed'
             WHEN call.attempts_made < %s::int THEN 'pending'
             ELSE 'failed'
         END AS new
     FROM heard JOIN batches_call AS call ON call.id = heard.call_id
+    LEFT JOIN calling_phonenumber AS phone
+        ON phone.id = heard.phone_id AND heard.status = '{_VOICEMAIL}'
+    LEFT JOIN calling_agent AS agent ON agent.id = phone.agent_id
     WHERE call.last_attempt_id = heard.id AND call.status IN ('in-progress', 'unknown')
 ), moved AS (
     UPDATE batches_call AS call SET
@@ -99,14 +122,16 @@ WITH report AS (
         id, workspace_id, call_id, from_status, to_status, reason, request_uuid, detail, created_at
     )
     SELECT event_id, workspace_id, id, old, new,
-        CASE new
-            WHEN 'completed' THEN '{EventReason.ANSWERED.value}'
-            WHEN 'unknown' THEN '{EventReason.OUTCOME_UNKNOWN.value}'
-            WHEN 'cancelled' THEN '{EventReason.CANCEL_REQUESTED.value}'
-            WHEN 'pending' THEN '{EventReason.RETRY_LATER.value}'
-            ELSE CASE WHEN permanent OR how = 'canceled'
-                THEN '{EventReason.PERMANENT_FAILURE.value}'
-                ELSE '{EventReason.ATTEMPTS_USED_UP.value}' END
+        CASE
+            WHEN new = 'unknown' THEN '{EventReason.OUTCOME_UNKNOWN.value}'
+            WHEN new = 'cancelled' THEN '{EventReason.CANCEL_REQUESTED.value}'
+            WHEN new = 'pending' THEN '{EventReason.RETRY_LATER.value}'
+            WHEN how = '{_VOICEMAIL}' THEN '{EventReason.VOICEMAIL.value}'
+            WHEN new = 'completed' THEN '{EventReason.ANSWERED.value}'
+            WHEN how = 'canceled' THEN '{EventReason.CARRIER_CANCELED.value}'
+            WHEN permanent THEN '{EventReason.PERMANENT_FAILURE.value}'
+            WHEN old = 'unknown' THEN '{EventReason.RESOLVED_LATE.value}'
+            ELSE '{EventReason.ATTEMPTS_USED_UP.value}'
         END,
         request_uuid, how, %s::timestamptz
     FROM next WHERE new <> old
@@ -200,6 +225,21 @@ def record_ignored(ignored: Iterable[Heard], *, now: datetime) -> None:
     )
 
 
+def record_extras(attempt_id: str, extras: CallExtras) -> bool:
+    """Add to an attempt what was not known of it. Says whether that was anything."""
+    found = CallAttempt.objects.filter(id=attempt_id)
+    news = {
+        "carrier_call_id": _clean(extras.carrier_call_id)[:_LONGEST],
+        "answered_by": extras.answered_by.value if extras.answered_by else "",
+        "recording_url": _clean(extras.recording_url),
+        "transcript": _clean(extras.transcript),
+    }
+    changed = [
+        found.filter(**{name: ""}).update(**{name: text}) for name, text in news.items() if text
+    ]
+    return any(changed)
+
+
 def _waves(reports: Sequence[Heard]) -> Iterable[list[Heard]]:
     """In their order, no attempt twice in one statement."""
     wave: dict[str, Heard] = {}
@@ -232,6 +272,7 @@ def _params(
         [report.permanent for report in reports],
         [_clean(report.hangup_cause)[:_LONGEST] for report in reports],
         [_clean(report.carrier_call_id)[:_LONGEST] for report in reports],
+        [report.answered_by.value if report.answered_by else "" for report in reports],
         [_clean(report.recording_url) for report in reports],
         [_clean(report.transcript) for report in reports],
         array_literal([bytes.fromhex(new_object_id()) for _ in wave]),

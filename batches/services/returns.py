@@ -18,13 +18,17 @@ from workspaces.sql import array_literal, fetch_all
 # meanwhile does not go back into the queue.
 _GIVE_BACK = f"""
 WITH given AS (
-    SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[])
-        AS given (attempt_id, status, reason, detail, event_id)
+    SELECT * FROM unnest(
+        %s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[]
+    )
+        AS given (attempt_id, status, reason, detail, event_id, not_before)
 ), ended AS (
     DELETE FROM batches_lease AS lease USING given
     WHERE lease.id = given.attempt_id AND lease.batch_id = %s::bytea
-        AND (lease.sent_at IS NULL OR given.reason = '{EventReason.NEVER_PLACED.value}')
-    RETURNING lease.id, lease.call_id, given.status, given.reason, given.detail, given.event_id
+        AND (lease.sent_at IS NULL OR given.reason IN
+            ('{EventReason.NEVER_PLACED.value}', '{EventReason.CARRIER_REFUSED.value}'))
+    RETURNING lease.id, lease.call_id, given.status, given.reason, given.detail, given.event_id,
+        given.not_before
 ), gone AS (
     DELETE FROM batches_callattempt AS attempt USING ended WHERE attempt.id = ended.id
     RETURNING attempt.id, attempt.request_uuid
@@ -33,6 +37,7 @@ WITH given AS (
         status = CASE
             WHEN call.is_cancel_requested AND ended.status = '{CallStatus.PENDING.value}'
             THEN '{CallStatus.CANCELLED.value}' ELSE ended.status END,
+        next_attempt_at = GREATEST(call.next_attempt_at, ended.not_before),
         is_cancel_requested = false, updated_at = %s::timestamptz
     FROM ended
     WHERE call.id = ended.call_id AND call.status = '{CallStatus.IN_PROGRESS.value}'
@@ -76,17 +81,22 @@ FROM moved RETURNING to_status
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """Why an attempt was not made, and where its call goes. `detail` is a word for the timeline."""
+    """Why an attempt was not made, and where its call goes. `detail` is a word for the timeline.
+
+    `not_before`: the call is not due earlier than that.
+    """
 
     status: CallStatus
     reason: EventReason
     detail: str = ""
+    not_before: datetime | None = None
 
 
 def give_back(*, batch_id: str, returns: Mapping[str, Return], now: datetime) -> int:
     """Undo claims of one batch, by attempt id. Returns how many.
 
-    An attempt of which the carrier may know by now stays, unless the reason is that it was never placed.
+    An attempt of which the carrier may know by now stays, unless the reason is that it was never placed,
+    or not taken.
     """
     given = list(returns.values())
     params = [
@@ -95,6 +105,7 @@ def give_back(*, batch_id: str, returns: Mapping[str, Return], now: datetime) ->
         [one.reason.value for one in given],
         [one.detail for one in given],
         array_literal([bytes.fromhex(new_object_id()) for _ in given]),
+        [one.not_before for one in given],
         *(bytes.fromhex(batch_id), now, now),
     ]
     with transaction.atomic():

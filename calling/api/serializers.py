@@ -11,7 +11,7 @@ from rest_framework.exceptions import ErrorDetail
 from calling.api.fields import PhoneNumberField
 from calling.carriers.base import Credentials
 from calling.carriers.registry import CARRIERS
-from calling.models import Agent, ConnectionType, PhoneNumber, VariableType
+from calling.models import Agent, ConnectionType, OnVoicemail, PhoneNumber, VariableType
 from calling.numbers import digits
 from calling.services.phones import NewPhone
 from calling.variables import RESERVED_NAMES
@@ -39,8 +39,6 @@ TARGETS = {
     ConnectionType.STREAM: "url",
     ConnectionType.SIP: "uri",
 }
-# The simulator last: the only one that is there.
-INTEGRATIONS = ["plivo", "twilio", "telnyx", "simulator"]
 MAX_CONCURRENCY, MAX_DAILY_CAP = 10_000, 1_000_000
 
 
@@ -60,6 +58,7 @@ class PatternField(StrictCharField):
         return text
 
 
+KEY = r"^[0-9]$"
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 STREAM_URL = rf'^wss://{_HOST}([/?][!"$-~]*)?$'
@@ -87,6 +86,12 @@ class StreamUrlField(PatternField):
 class SipUriField(PatternField):
     pattern, longest = SIP_URI, 500
     default_error_messages = {"malformed": "Must be sip:user@host or sips:user@host."}
+
+
+@extend_schema_field({"type": "string", "pattern": KEY, "maxLength": 1})
+class KeyField(PatternField):
+    pattern, longest = KEY, 1
+    default_error_messages = {"malformed": "Must be a digit, 0 to 9."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,19 @@ class ConnectionSerializer(StrictSerializer):
         return Connection(kind, attrs[wanted])
 
 
+class OptOutSerializer(StrictSerializer):
+    """How somebody who hears the message takes their number off: `null` for not at all."""
+
+    key = KeyField(help_text="The digit to press; the message has to say so itself.")
+    message = StrictCharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=500,
+        help_text="What is said to confirm it; blank: the call just ends.",
+    )
+
+
 class UpdateAgentSerializer(StrictSerializer):
     """What an agent is; what is left out stays. Validated data: by the names of Agent's fields."""
 
@@ -175,6 +193,20 @@ class UpdateAgentSerializer(StrictSerializer):
     language = LanguageField(required=False, help_text="BCP 47, as in en-US; blank: none.")
     variables = VariablesField(required=False, help_text="What it has to know of each contact.")
     connection = ConnectionSerializer(required=False)
+    onVoicemail = StrictChoiceField(
+        OnVoicemail.choices,
+        required=False,
+        source="on_voicemail",
+        help_text="What is done when an answering machine takes the call.",
+    )
+    recordCalls = StrictBooleanField(
+        required=False, source="records_calls", help_text="Mind the law of those who are called."
+    )
+    optOut = OptOutSerializer(
+        required=False,
+        allow_null=True,
+        help_text="Of a `message`: who presses this key is not called again.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if connection := attrs.pop("connection", None):
@@ -182,6 +214,9 @@ class UpdateAgentSerializer(StrictSerializer):
                 "connection_type": connection.type,
                 "connection_target": connection.target,
             }
+        if "optOut" in attrs:
+            opt_out = attrs.pop("optOut") or {"key": "", "message": ""}
+            attrs |= {"opt_out_key": opt_out["key"], "opt_out_message": opt_out["message"]}
         return attrs
 
 
@@ -197,12 +232,24 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     language = serializers.CharField(help_text="Blank: none.")
     variables = serializers.ListField(child=VariableSerializer())
     connection = serializers.SerializerMethodField()
+    onVoicemail = serializers.ChoiceField(OnVoicemail.choices, source="on_voicemail")
+    recordCalls = serializers.BooleanField(source="records_calls")
+    optOut = serializers.SerializerMethodField()
     createdAt = UtcDateTimeField(source="created_at")
     updatedAt = UtcDateTimeField(source="updated_at")
 
     class Meta:
         model = Agent
-        fields = ["_id", "name", "language", "variables", "connection", "createdAt", "updatedAt"]
+        fields = [
+            *("_id", "name", "language", "variables", "connection"),
+            *("onVoicemail", "recordCalls", "optOut", "createdAt", "updatedAt"),
+        ]
+
+    @extend_schema_field(OptOutSerializer(allow_null=True))
+    def get_optOut(self, agent: Agent) -> dict[str, str] | None:
+        if not agent.opt_out_key:
+            return None
+        return {"key": agent.opt_out_key, "message": agent.opt_out_message}
 
     @extend_schema_field(ConnectionSerializer)
     def get_connection(self, agent: Agent) -> dict[str, str]:
@@ -215,33 +262,43 @@ class AgentListSerializer(serializers.Serializer[Any]):
     pagination = PaginationSerializer()
 
 
+class IntegrationField(StrictChoiceField):
+    """One of the carriers that are registered, whenever that was."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(list(CARRIERS), **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return (
+            data if isinstance(data, str) and data in CARRIERS else super().to_internal_value(data)
+        )
+
+
 class AddPhoneSerializer(StrictSerializer):
     """A number to add. Validated data is its `user_id` and a `NewPhone` as `phone`."""
 
     userId = ObjectIdApiField(help_text="The member whose number it becomes.")
     phoneNumber = PhoneNumberField(any_country=True, help_text="With its country code.")
-    integration = StrictChoiceField(INTEGRATIONS, help_text="Today only `simulator` is available.")
+    integration = IntegrationField(help_text="`simulator` rings nobody.")
     authToken = NameField(help_text="Of the account with the carrier; never shown again.")
     accSId = NameField(help_text="The account's id with the carrier; never shown again.")
+    publicKey = LineField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=200,
+        help_text="Of a Telnyx account, base64: what its callbacks are verified with.",
+    )
     agentId = ObjectIdApiField(required=False, help_text="Who speaks when a call is answered.")
     label = LineField(  # type: ignore[assignment]
         required=False, default="", allow_blank=True, max_length=200
     )
 
-    def validate_integration(self, integration: str) -> str:
-        if integration not in CARRIERS:
-            raise serializers.ValidationError(
-                f"{integration.capitalize()} is not available here yet. Available today: "
-                f"{', '.join(CARRIERS)}.",
-                "integration_unavailable",
-            )
-        return integration
-
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         phone = NewPhone(
             number=attrs["phoneNumber"],
             carrier=attrs["integration"],
-            credentials=Credentials(attrs["accSId"], attrs["authToken"]),
+            credentials=Credentials(attrs["accSId"], attrs["authToken"], attrs["publicKey"]),
             label=attrs["label"],
             agent_id=attrs.get("agentId"),
         )
@@ -280,7 +337,7 @@ class AddedPhoneSerializer(serializers.ModelSerializer[PhoneNumber]):
     _id = ObjectIdApiField(source="id")
     userId = ObjectIdApiField(source="created_by_id")
     phoneNumber = serializers.SerializerMethodField(help_text="Digits, without a plus.")
-    integration = serializers.ChoiceField(INTEGRATIONS, source="carrier")
+    integration = serializers.ChoiceField(list(CARRIERS), source="carrier")
     createdAt = UtcDateTimeField(source="created_at")
 
     class Meta:
@@ -291,18 +348,37 @@ class AddedPhoneSerializer(serializers.ModelSerializer[PhoneNumber]):
         return digits(phone.number)
 
 
+class CarrierProblemSerializer(serializers.Serializer[Any]):
+    """What last went wrong with the carrier account of a number."""
+
+    message = serializers.CharField(source="last_error")
+    at = UtcDateTimeField(source="last_error_at")
+    failures = serializers.IntegerField(help_text="In a row; 0: it has worked since.")
+    retryAt = UtcDateTimeField(
+        source="resting_until", allow_null=True, help_text="No call is placed before."
+    )
+
+
 class PhoneSerializer(AddedPhoneSerializer):
     agentId = ObjectIdApiField(source="agent_id", allow_null=True)
     active = serializers.BooleanField(source="is_active")
     concurrencyLimit = serializers.IntegerField(source="concurrency_limit")
     dailyCap = serializers.IntegerField(source="daily_cap")
+    carrierProblem = serializers.SerializerMethodField()
     updatedAt = UtcDateTimeField(source="updated_at")
 
     class Meta(AddedPhoneSerializer.Meta):
         fields = [
             *("_id", "userId", "phoneNumber", "integration", "label", "agentId", "active"),
-            *("concurrencyLimit", "dailyCap", "createdAt", "updatedAt"),
+            *("concurrencyLimit", "dailyCap", "carrierProblem", "createdAt", "updatedAt"),
         ]
+
+    @extend_schema_field(CarrierProblemSerializer(allow_null=True))
+    def get_carrierProblem(self, phone: PhoneNumber) -> dict[str, Any] | None:
+        account = phone.account
+        if account is None or not account.last_error:
+            return None
+        return CarrierProblemSerializer(account).data
 
 
 class PhoneListSerializer(serializers.Serializer[Any]):

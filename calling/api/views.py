@@ -158,6 +158,7 @@ class PhoneViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         phones = PhoneNumber.objects.for_workspace(self.caller.workspace_id)
+        phones = phones.select_related("account").defer("account__credentials")
         query = self.valid_query()
         newest_first = phones.order_by("-created_at", "-id")
         data = page_data("phones", newest_first, phones.count(), query)

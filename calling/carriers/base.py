@@ -5,28 +5,48 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from urllib.parse import parse_qsl
 from uuid import UUID
+
+from calling.carriers.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account with a carrier. Neither value shows in a `repr`, so neither shows in a log."""
+    """An account with a carrier. No value shows in a `repr`, so none shows in a log.
+
+    `public_key`: with which the carrier signs its callbacks, where that is not `auth_token`.
+    """
 
     account_id: str = field(repr=False)
     auth_token: str = field(repr=False)
+    public_key: str = field(default="", repr=False)
 
 
 class CarrierError(Exception):
     """A refusal or a failure, in a sentence for the customer that quotes no credentials.
 
-    Nothing has rung, and nothing will. `permanent`: asking again will not help. `field` and `code` are
-    those of the API's answer to whoever is waiting for one.
+    Nothing has rung, and nothing will. `permanent`: asking again will not help. `of_account`: no other
+    call of this account will do better, so it is not this call's fault. `retry_after`: seconds that
+    the carrier wants to be left alone. `field` and `code` are those of the API's answer to whoever is
+    waiting for one.
     """
 
-    def __init__(self, message: str, *, permanent: bool, field: str = "", code: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        of_account: bool = False,
+        retry_after: float | None = None,
+        field: str = "",
+        code: str = "",
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
+        self.of_account = of_account
+        self.retry_after = retry_after
         self.field = field
         self.code = code
 
@@ -58,12 +78,31 @@ class CallProgress(StrEnum):
 _UNDER_WAY = {CallProgress.QUEUED, CallProgress.RINGING, CallProgress.IN_PROGRESS}
 
 
+class AnsweredBy(StrEnum):
+    """Who took the call, as far as the carrier's machine detection can tell."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+
+
+class Detection(StrEnum):
+    """Whether the carrier finds out who answers before it asks what to do.
+
+    `END` also waits for the end of an answering machine's greeting, to speak after it.
+    """
+
+    NONE = "none"
+    START = "start"
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """One call to place, from and to E.164 numbers.
 
     `request_uuid` is our name for it: the carrier's idempotency key or client reference, where it has
-    one. The carrier posts what becomes of the call to `callback_url`; empty: nowhere. After
+    one. The carrier posts what becomes of the call to `callback_url` (empty: nowhere), and asks at
+    `answer_url` what to do when it is answered. `records`: the whole call is to be recorded. After
     `not_after` it must not ring any more: it may have been looked up in vain, and another one placed.
     """
 
@@ -71,6 +110,9 @@ class CallRequest:
     from_number: str
     to_number: str
     callback_url: str
+    answer_url: str = ""
+    detection: Detection = Detection.NONE
+    records: bool = False
     not_after: datetime | None = None
 
 
@@ -89,6 +131,17 @@ class CallReport:
     talk_seconds: int = 0
     permanent: bool = False
     hangup_cause: str = ""
+    answered_by: AnsweredBy | None = None
+    recording_url: str = ""
+    transcript: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallExtras:
+    """What a carrier adds to a call, often after its end, without saying how far it is."""
+
+    carrier_call_id: str = ""
+    answered_by: AnsweredBy | None = None
     recording_url: str = ""
     transcript: str = ""
 
@@ -99,11 +152,19 @@ class SignatureRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """A request to our callback endpoint, as it came. Header names in lower case."""
+    """A POST to one of the URLs that we gave the carrier, as it came. Header names in lower case.
+
+    `url` is the one that the carrier was given, whatever proxies have made of it since.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body as a form; of a repeated name the last value. Raises ValueError."""
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=200))
 
 
 class CarrierAdapter(Protocol):
@@ -111,19 +172,28 @@ class CarrierAdapter(Protocol):
 
     Every call of it ends within the caller's time-out by being cancelled. What it does not turn into
     one of the errors named here counts as `CarrierUnsure`.
+
+    `title`: its name for people. `calls_per_second`: the pace that it allows a new account, 0: any.
+    `asks_back`: it needs PUBLIC_BASE_URL, to ask there what to do with an answered call, and an agent
+    to be connected; false of a carrier that rings nobody.
     """
 
-    async def verify_credentials(self, credentials: Credentials, number: str) -> None:
-        """Returns when the account is good and owns the number (E.164).
+    title: str
+    calls_per_second: int
+    asks_back: bool
+
+    async def verify_credentials(self, credentials: Credentials, number: str) -> Credentials:
+        """Returns what is to be kept when the account is good and owns the number (E.164).
 
         Raises `CarrierError`: on `authToken` with the code `credentials_refused`, on `phoneNumber`
-        with `number_not_owned`.
+        with `number_not_owned`; not permanent when the carrier cannot be asked now.
         """
 
     async def place(self, credentials: Credentials, request: CallRequest) -> CallReport:
         """Have the carrier ring. Usually the report says `queued`, and callbacks tell the rest.
 
-        Raises `CarrierError` (nothing rings; `permanent`: this number never will), `CarrierUnsure`.
+        Raises `CarrierError` (nothing rings; `permanent`: this number never will, or with `of_account`
+        none of this account), `CarrierUnsure`. Never sends the request twice.
         """
 
     async def lookup(
@@ -143,8 +213,14 @@ class CarrierAdapter(Protocol):
         What became of it is told by callback or look-up. Raises `CarrierError`, `CarrierUnsure`.
         """
 
-    def parse_callback(self, callback: Callback) -> tuple[UUID, CallReport]:
-        """Which of our calls it is about (`request_uuid`), and what it says.
+    def check_signature(self, callback: Callback, credentials: Credentials) -> None:
+        """Raises `SignatureRefused` for what this account's carrier has not signed for this URL."""
 
-        Raises `SignatureRefused`, and `ValueError` for what cannot be read.
-        """
+    def parse_callback(self, callback: Callback) -> CallReport | CallExtras:
+        """What it says of the call, to any of our URLs. Raises `ValueError` for what cannot be read."""
+
+    def pressed_key(self, callback: Callback) -> str:
+        """The digit that was pressed while a message was spoken; empty: none."""
+
+    def render(self, answer: Answer) -> str:
+        """The document (XML) that tells the carrier what to do with the call."""

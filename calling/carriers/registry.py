@@ -2,6 +2,5 @@
 
 from calling.carriers.base import CarrierAdapter
 from calling.carriers.simulator import SIMULATOR
-from calling.models import Carrier
 
-CARRIERS: dict[str, CarrierAdapter] = {Carrier.SIMULATOR.value: SIMULATOR}
+CARRIERS: dict[str, CarrierAdapter] = {"simulator": SIMULATOR}

@@ -25,6 +25,7 @@ def create_agent(
         workspace_id=workspace_id, created_by_id=user_id, created_at=now, updated_at=now, **values
     )
     check_placeholders(agent, "connection.message")
+    check_opt_out(agent)
     event = audit_event(
         actor=actor,
         action="agent.create",
@@ -54,6 +55,7 @@ def update_agent(
             setattr(agent, name, value)
         speaks_anew = "connection_target" in changes
         check_placeholders(agent, "connection.message" if speaks_anew else "variables")
+        check_opt_out(agent)
         agent.updated_at = now
         agent.save(update_fields=[*changes, "updated_at"])
         audit_event(
@@ -110,3 +112,11 @@ def check_placeholders(agent: Agent, field: str) -> None:
         if name not in declared:
             message = f"The text says {{{name}}}, which is no variable of this agent."
             raise field_error(field, message, "unknown_placeholder")
+
+
+def check_opt_out(agent: Agent) -> None:
+    """A key can be offered by a spoken message only. Raises ValidationError on `optOut`."""
+    if agent.opt_out_key and agent.connection_type != ConnectionType.MESSAGE:
+        raise field_error(
+            "optOut", "Only goes with a connection of the type message.", "other_type"
+        )

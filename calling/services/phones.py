@@ -1,11 +1,12 @@
 """Writes on phone numbers. Each function is one transaction and records its own audit event."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils.crypto import salted_hmac
@@ -14,6 +15,7 @@ from rest_framework.exceptions import APIException
 from calling.carriers.base import CarrierError, Credentials
 from calling.carriers.registry import CARRIERS
 from calling.models import CarrierAccount, PhoneNumber
+from calling.services.accounts import stored_credentials
 from calling.services.agents import lock_agent
 from workspaces.callers import Actor
 from workspaces.errors import field_error
@@ -22,6 +24,8 @@ from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 from workspaces.services.members import active_member
 from workspaces.sql import insert_rows
+
+VERIFY_WITHIN = 15.0  # seconds, for all that a carrier is asked about a number
 
 
 class CarrierAway(APIException):
@@ -51,13 +55,11 @@ def add_phone(
     `already_added`), CarrierAway. Must not be called inside a transaction: it waits for the carrier.
     """
     active_member(workspace_id, user_id)
-    _verify(phone)
+    verified = replace(phone, credentials=_verify(phone))
     with transaction.atomic():
         if phone.agent_id is not None:
             lock_agent(workspace_id, phone.agent_id)
-        account = store_account(
-            workspace_id=workspace_id, carrier=phone.carrier, credentials=phone.credentials, now=now
-        )
+        account = _account_of(verified, workspace_id, now)
         row = PhoneNumber(
             workspace_id=workspace_id,
             number=phone.number,
@@ -89,7 +91,12 @@ def update_phone(
     Raises Http404, ValidationError (`unknown_agent`).
     """
     with transaction.atomic():
-        phones = PhoneNumber.objects.for_workspace(workspace_id).select_for_update(no_key=True)
+        phones = (
+            PhoneNumber.objects.for_workspace(workspace_id)
+            .select_related("account")
+            .defer("account__credentials")
+            .select_for_update(no_key=True, of=("self",))
+        )
         phone = phones.filter(id=phone_id).first()
         if phone is None:
             raise Http404
@@ -127,8 +134,11 @@ def store_account(
     account_id = credentials.account_id
     digest = salted_hmac("calling.CarrierAccount", f"{carrier}:{account_id}", algorithm="sha256")
     stored = {
-        "credentials": {"accSId": account_id, "authToken": credentials.auth_token},
+        "credentials": stored_credentials(credentials),
         "updated_at": now,
+        # The carrier has just taken them.
+        "failures": 0,
+        "resting_until": None,
     }
     # Without reading the old ones: new credentials also mend an account whose key is lost.
     account, _ = CarrierAccount.objects.defer("credentials").update_or_create(
@@ -141,6 +151,16 @@ def store_account(
     return account
 
 
+def _account_of(phone: NewPhone, workspace_id: str, now: datetime) -> CarrierAccount:
+    return store_account(
+        workspace_id=workspace_id,
+        carrier=phone.carrier,
+        credentials=phone.credentials,
+        calls_per_second=CARRIERS[phone.carrier].calls_per_second,
+        now=now,
+    )
+
+
 def _insert(phone: PhoneNumber, event: AuditEvent) -> None:
     try:
         with transaction.atomic():
@@ -150,15 +170,31 @@ def _insert(phone: PhoneNumber, event: AuditEvent) -> None:
         raise field_error("phoneNumber", message, "already_added") from error
 
 
-def _verify(phone: NewPhone) -> None:
+def _verify(phone: NewPhone) -> Credentials:
     adapter = CARRIERS[phone.carrier]
+    if adapter.asks_back and not settings.PUBLIC_BASE_URL:
+        message = (
+            f"{adapter.title} cannot be used here: it needs an address to ask what to do with a call,"
+            " and this server has none (PUBLIC_BASE_URL)."
+        )
+        raise field_error("integration", message, "integration_unavailable")
     try:
-        asyncio.run(adapter.verify_credentials(phone.credentials, phone.number))
+        return asyncio.run(
+            _within_time(adapter.verify_credentials(phone.credentials, phone.number))
+        )
     except CarrierError as error:
         if error.permanent:
-            raise field_error(error.field, error.message, error.code) from error
+            field, code = error.field or "integration", error.code or "carrier_refused"
+            raise field_error(field, error.message, code) from error
         raise CarrierAway(error.message) from error
+    except TimeoutError as error:
+        raise CarrierAway(f"{adapter.title} did not answer in time.") from error
     except Exception as error:
         # Its text may quote the request, credentials and all. Where it happened stays in the log.
         fault = RuntimeError(f"{type(error).__name__} in the carrier {phone.carrier}")
         raise fault.with_traceback(error.__traceback__) from None
+
+
+async def _within_time(asking: Coroutine[Any, Any, Credentials]) -> Credentials:
+    async with asyncio.timeout(VERIFY_WITHIN):
+        return await asking

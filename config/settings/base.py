@@ -169,6 +169,8 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 }
 
 # --- Dialing --------------------------------------------------------------------------------------
+# Other addresses of carriers' APIs than the published ones: twilio=https://api.dublin.ie1.twilio.com
+CARRIER_API_URLS = env.dict("CARRIER_API_URLS", default={})
 # Stretches everything that the simulator does: 0.1 is ten times as fast.
 SIMULATOR_TIME_SCALE = env.float("SIMULATOR_TIME_SCALE", default=1.0)
 

@@ -187,11 +187,10 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     "carrieraccount_once": [same_account_twice],
     "carrierlimiter_once": [same_account_paced_twice],
     "simulatedcall_once": [same_request_rung_twice],
-    "carrieraccount_carrier_known": [
-        lambda: account(carrier="pigeon"),
-        lambda: account(carrier="twilio"),
+    "agent_on_voicemail_known": [
+        lambda: agent(on_voicemail="sing"),
+        lambda: agent(on_voicemail=""),
     ],
-    "phonenumber_carrier_known": [lambda: number(carrier="pigeon"), lambda: number(carrier="")],
     "callbatch_retry_range": [lambda: batch(retry=11)],
     "callbatch_delay_range": [lambda: batch(delay=604801)],
     "callbatch_calling_hour_order": bad_hours(batch),

@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from calling.carriers.base import CarrierError, Credentials
@@ -46,19 +48,22 @@ def error_of(response: Any) -> tuple[str, str]:
 class Script:
     """A carrier that does what the test tells it."""
 
+    title, calls_per_second, asks_back = "Script", 7, False
+
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, str]] = []
         self.in_transaction: list[bool] = []
         self.error: Exception | None = None
         self.barrier: threading.Barrier | None = None
 
-    async def verify_credentials(self, credentials: Credentials, number: str) -> None:
+    async def verify_credentials(self, credentials: Credentials, number: str) -> Credentials:
         self.seen.append((credentials.account_id, credentials.auth_token, number))
         self.in_transaction.append(connection.in_atomic_block)
         if self.barrier:
             await asyncio.to_thread(self.barrier.wait, 20)
         if self.error:
             raise self.error
+        return replace(credentials, public_key="known now")
 
 
 @pytest.fixture
@@ -166,13 +171,32 @@ def test_each_rule_names_its_field(
 
 
 @pytest.mark.parametrize("integration", ["plivo", "twilio", "telnyx"])
-def test_the_other_documented_carriers_are_known_but_not_there(
-    api: Api, owner: Person, carrier: Script, integration: str
+def test_a_real_carrier_needs_an_address_to_ask_back(
+    api: Api, owner: Person, settings: Any, integration: str
 ) -> None:
+    settings.PUBLIC_BASE_URL = ""
     response = add(api, owner, integration=integration)
     assert error_of(response) == ("integration", "integration_unavailable")
-    assert f"{integration.capitalize()} is not available" in response.json()["errorMessage"]
-    assert carrier.seen == []
+    assert "PUBLIC_BASE_URL" in response.json()["errorMessage"]
+
+
+def test_a_new_account_gets_the_pace_of_its_carrier_and_what_the_carrier_added(
+    api: Api, owner: Person, carrier: Script
+) -> None:
+    checked(add(api, owner), 201)
+    account = CarrierAccount.objects.get()
+    assert account.calls_per_second == 7
+    assert account.credentials["publicKey"] == "known now"
+
+
+def test_credentials_that_were_taken_close_the_breaker(
+    api: Api, owner: Person, carrier: Script
+) -> None:
+    checked(add(api, owner), 201)
+    CarrierAccount.objects.update(failures=9, resting_until=timezone.now())
+    checked(add(api, owner, phoneNumber="12125551299"), 201)
+    account = CarrierAccount.objects.get()
+    assert (account.failures, account.resting_until) == (0, None)
 
 
 def test_a_number_is_added_once_and_keeps_its_first_owner(

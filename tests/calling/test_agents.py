@@ -53,7 +53,8 @@ def test_a_new_agent_comes_back_as_it_was_sent(api: Api, owner: Person) -> None:
     agent = body["data"]
     assert body["message"] == "Agent created successfully"
     assert list(agent) == [
-        *("_id", "name", "language", "variables", "connection", "createdAt", "updatedAt"),
+        *("_id", "name", "language", "variables", "connection"),
+        *("onVoicemail", "recordCalls", "optOut", "createdAt", "updatedAt"),
     ]
     assert agent["name"] == "Payment reminder"
     assert agent["language"] == "en-US"

@@ -28,6 +28,7 @@ def agent_form(**fields: Any) -> dict[str, Any]:
         "language": "en-US",
         "variables": '[{"key": " name ", "type": "string"}]',
         "connection_type": "message",
+        "on_voicemail": "ignore",
         "connection_target": "Hello {name}.",
         **fields,
     }

@@ -69,7 +69,9 @@ def test_no_log_and_no_audit_event_has_them(api: Api, owner: Person, capsys: Cap
 class Careless:
     """An adapter whose accident quotes what it was given."""
 
-    async def verify_credentials(self, credentials: Credentials, number: str) -> None:
+    title, calls_per_second, asks_back = "Careless", 0, False
+
+    async def verify_credentials(self, credentials: Credentials, number: str) -> Credentials:
         try:
             raise KeyError(credentials.account_id)
         except KeyError as error:

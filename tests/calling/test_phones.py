@@ -44,7 +44,26 @@ def test_a_number_shows_all_but_its_credentials(
         ("active", True),
         ("concurrencyLimit", 0),
         ("dailyCap", 0),
+        ("carrierProblem", None),
     ]
+
+
+def test_a_number_shows_what_is_wrong_with_its_carrier(
+    api: Api, owner: Person, phone: PhoneNumber
+) -> None:
+    at = timezone.now()
+    phone.account = factories.CarrierAccountFactory.create(
+        workspace=owner.workspace,
+        failures=3,
+        last_error="The carrier answered 503",
+        last_error_at=at,
+        resting_until=at,
+    )
+    phone.save()
+    [shown] = checked(api.get(LIST, owner.with_key), 200)["data"]["phones"]
+    problem = shown["carrierProblem"]
+    assert (problem["message"], problem["failures"]) == ("The carrier answered 503", 3)
+    assert problem["at"] == problem["retryAt"]
 
 
 def test_the_list_is_newest_first_and_ones_own(api: Api, owner: Person, stranger: Person) -> None:

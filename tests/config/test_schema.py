@@ -64,7 +64,8 @@ def test_both_ways_to_sign_in_are_described(document: Any) -> None:
 
 def test_only_the_login_and_signed_callbacks_need_no_credentials(document: Any) -> None:
     public = [name for name, one in operations(document).items() if not one.get("security")]
-    assert public == ["POST /api/auth/login", "POST /api/carriers/{carrier}/callback"]
+    hooks = [f"POST /api/carriers/{{carrier}}/{hook}" for hook in ("answer", "callback", "key")]
+    assert public == ["POST /api/auth/login", *hooks]
 
 
 def test_every_operation_documents_its_errors(document: Any) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from batches.models import BatchNumber, CallBatch
-from calling.models import Carrier, PhoneNumber
+from calling.models import PhoneNumber
 from tests.cast import Person
 from workspaces.callers import Role, Scope
 from workspaces.credentials import CredentialPrefix, mint
@@ -23,7 +23,7 @@ def number(owner: Person, digits: int, **fields: Any) -> PhoneNumber:
     defaults = {
         "workspace": owner.workspace,
         "number": f"+1212555{digits:04}",
-        "carrier": Carrier.SIMULATOR,
+        "carrier": "simulator",
         "created_by": owner.user,
         "created_at": NOON,
         "updated_at": NOON,

@@ -6,8 +6,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from calling.carriers.answers import Answer
 from calling.carriers.base import (
     Callback,
+    CallExtras,
     CallReport,
     CallRequest,
     CarrierError,
@@ -32,6 +34,10 @@ class Simulator:
     How a call ends is in the called number (`script`). Use from one event loop at a time.
     """
 
+    title = "Simulator"
+    calls_per_second = 0
+    asks_back = False
+
     def __init__(self) -> None:
         self.database = DatabaseThread("simulator")
         self.when_changed: Callable[[], None] = _nobody_listens  # of the sender in this process
@@ -39,14 +45,16 @@ class Simulator:
             self._ring, at_most=RINGS_A_STATEMENT
         )
 
-    async def verify_credentials(self, credentials: Credentials, number: str) -> None:
+    async def verify_credentials(self, credentials: Credentials, number: str) -> Credentials:
         if credentials.auth_token == REFUSED_TOKEN:
             raise CarrierError(
                 "The carrier refuses these credentials.",
                 permanent=True,
+                of_account=True,
                 field="authToken",
                 code="credentials_refused",
             )
+        return credentials
 
     async def place(self, credentials: Credentials, request: CallRequest) -> CallReport:
         """Idempotent by `request_uuid`: asked again, it rings nobody and says how far the call is."""
@@ -78,9 +86,17 @@ class Simulator:
         await _or_unsure(self.database.run(ledger.hang_up, request_uuid, now=now))
         self.when_changed()
 
-    def parse_callback(self, callback: Callback) -> tuple[UUID, CallReport]:
+    def check_signature(self, callback: Callback, credentials: Credentials) -> None:
         wire.check_signature(callback, now=timezone.now())
+
+    def parse_callback(self, callback: Callback) -> CallReport | CallExtras:
         return wire.decode(callback.body)
+
+    def pressed_key(self, callback: Callback) -> str:
+        return ""  # nobody hears the simulator speak
+
+    def render(self, answer: Answer) -> str:
+        return ""
 
     def close(self, seconds: float | None = None) -> bool:
         """Give the database connection back, as `DatabaseThread.close`."""

@@ -109,7 +109,7 @@ def _turn(
 
 
 async def _post(client: httpx.AsyncClient, call: SimulatedCall, report: CallReport) -> bool:
-    body = wire.encode(call.request_uuid, report)
+    body = wire.encode(report)
     headers = wire.signed_headers(call.callback_url, body, now=timezone.now())
     headers["Content-Type"] = "application/json"
     try:

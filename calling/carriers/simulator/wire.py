@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -12,10 +11,9 @@ SIGNATURE, TIMESTAMP = "X-Simulator-Signature", "X-Simulator-Timestamp"
 SIGNED_AT_MOST = timedelta(minutes=5)  # before or after now
 
 
-def encode(request_uuid: UUID, report: CallReport) -> bytes:
+def encode(report: CallReport) -> bytes:
     answered_at = report.answered_at
     body = {
-        "requestUUID": str(request_uuid),
         "callId": report.carrier_call_id,
         "status": report.progress.value,
         "at": report.at.isoformat(),
@@ -42,12 +40,12 @@ def check_signature(callback: Callback, *, now: datetime) -> None:
         raise SignatureRefused("The signature is too old.")
 
 
-def decode(body: bytes) -> tuple[UUID, CallReport]:
+def decode(body: bytes) -> CallReport:
     """Raises ValueError for what is no callback."""
     try:
         sent = json.loads(body)
         answered_at = sent["answeredAt"]
-        report = CallReport(
+        return CallReport(
             progress=CallProgress(sent["status"]),
             at=datetime.fromisoformat(sent["at"]),
             carrier_call_id=sent["callId"],
@@ -56,7 +54,6 @@ def decode(body: bytes) -> tuple[UUID, CallReport]:
             permanent=sent["permanent"],
             hangup_cause=sent["hangupCause"],
         )
-        return UUID(sent["requestUUID"]), report
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("This is no callback of the simulator.") from error
 

@@ -6,14 +6,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.utils import timezone
 
 from batches.dialer.loop import Dialer
 from batches.dialer.timing import Timing
 from batches.models import Call, CallEvent, CallStatus, Lease
-from calling.carriers.base import Callback, CallProgress, CallReport, CallRequest, Credentials
+from calling.carriers import answers
+from calling.carriers.base import (
+    Callback,
+    CallExtras,
+    CallProgress,
+    CallReport,
+    CallRequest,
+    Credentials,
+)
 from workspaces.database_thread import DatabaseThread
 
 QUICK = Timing(
@@ -44,7 +51,10 @@ class StubCarrier:
         self.answer: Answer = answer
         self.finds: Callable[[], CallReport | None] = completed
 
-    async def verify_credentials(self, credentials: Credentials, number: str) -> None: ...
+    title, calls_per_second, asks_back = "Stub", 0, False
+
+    async def verify_credentials(self, credentials: Credentials, number: str) -> Credentials:
+        return credentials
 
     async def place(self, credentials: Credentials, request: CallRequest) -> CallReport:
         self.rings.append((time.monotonic(), request.to_number))
@@ -55,8 +65,16 @@ class StubCarrier:
 
     async def hang_up(self, *_: Any) -> None: ...
 
-    def parse_callback(self, callback: Callback) -> tuple[UUID, CallReport]:
+    def check_signature(self, callback: Callback, credentials: Credentials) -> None: ...
+
+    def parse_callback(self, callback: Callback) -> CallReport | CallExtras:
         raise ValueError("nobody calls back")
+
+    def pressed_key(self, callback: Callback) -> str:
+        return ""
+
+    def render(self, answer: answers.Answer) -> str:
+        return ""
 
 
 class Eyes:

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from batches.dialer import loop, steps
+from batches.dialer import loop, placing, steps
 from batches.models import Call, CallAttempt, CallBatch, CallEvent, CallStatus, Lease
 from calling.carriers.base import CallReport, CallRequest, CarrierError, CarrierUnsure
 from tests import factories
@@ -111,19 +111,37 @@ def test_who_is_unsure_for_good_rings_nobody_again(owner: Person, carrier: StubC
     assert len(carrier.rings) == 3
 
 
-@pytest.mark.parametrize(("permanent", "rings"), [(False, 3), (True, 1)])
-def test_a_refusal_is_tried_again_unless_it_is_permanent(
-    owner: Person, carrier: StubCarrier, permanent: bool, rings: int
+def test_a_number_that_cannot_be_called_is_not_tried_again(
+    owner: Person, carrier: StubCarrier
 ) -> None:
     async def refuse(_: CallRequest) -> CallReport:
-        raise CarrierError("no", permanent=permanent, code="refused")
+        raise CarrierError("no", permanent=True, code="refused")
 
     dialed_batch(owner, 1, retry=2, delay=0)
     carrier.answer = refuse
     end_as(CallStatus.FAILED)
-    assert len(carrier.rings) == rings
-    causes = CallAttempt.objects.values_list("hangup_cause", flat=True)
-    assert list(causes) == ["refused"] * rings
+    assert len(carrier.rings) == 1
+    assert CallAttempt.objects.get().hangup_cause == "refused"
+
+
+def test_what_is_no_fault_of_the_call_costs_it_no_attempt(
+    owner: Person, carrier: StubCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is offered again after a pause, however often the carrier does not take it."""
+    monkeypatch.setattr(placing, "SHORTEST_PAUSE", 0.05)
+
+    async def refuse(_: CallRequest) -> CallReport:
+        if len(carrier.rings) > 3:
+            return completed()
+        raise CarrierError("no", permanent=False, code="busy_here")
+
+    dialed_batch(owner, 1, retry=0, delay=0)
+    carrier.answer = refuse
+    end_as(CallStatus.COMPLETED)
+    assert len(carrier.rings) == 4
+    assert CallAttempt.objects.count() == 1
+    reasons = CallEvent.objects.order_by("created_at", "id").values_list("reason", "detail")
+    assert list(reasons).count(("carrier_refused", "busy_here")) == 3
 
 
 # --- Limits of its own ----------------------------------------------------------------------------

@@ -43,7 +43,7 @@ ENDS = [
     *[(end_, False, True, "pending", "retry_later") for end_ in (BUSY, NO_ANSWER, FAILED)],
     *[(end_, False, False, "failed", "attempts_used_up") for end_ in (BUSY, NO_ANSWER, FAILED)],
     *[(FAILED, True, left, "failed", "permanent_failure") for left in (True, False)],
-    *[(CANCELED, False, left, "failed", "permanent_failure") for left in (True, False)],
+    *[(CANCELED, False, left, "failed", "carrier_canceled") for left in (True, False)],
     *[(None, False, left, "unknown", "outcome_unknown") for left in (True, False)],
 ]
 

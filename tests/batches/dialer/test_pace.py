@@ -11,7 +11,7 @@ from django.utils import timezone
 from batches.dialer.placing import Placer, Result
 from batches.dialer.store import Claimed
 from batches.dialer.timing import Timing
-from calling.carriers.base import CallProgress, CallReport, Credentials
+from calling.carriers.base import CallProgress, CallReport, Credentials, Detection
 from calling.carriers.registry import CARRIERS
 
 ACCOUNT, EVERY = b"account", timedelta(seconds=0.5)
@@ -40,7 +40,10 @@ def paced(place_at: datetime) -> Claimed:
         from_number="+12125550100",
         to_number="+12125551001",
         carrier="simulator",
+        account_id=None,
         credentials=Credentials("", ""),
+        detection=Detection.NONE,
+        records=False,
         place_at=place_at,
         pace=(ACCOUNT, EVERY),
         cursor=0,

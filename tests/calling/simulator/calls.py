@@ -16,8 +16,12 @@ def request(
     from_number: str = FROM,
     callback_url: str = NOWHERE,
 ) -> CallRequest:
+    """A `callback_url` that ends with `call=` is completed, as the dialer's are."""
+    request_uuid = request_uuid or uuid4()
+    if callback_url.endswith("call="):
+        callback_url += str(request_uuid)
     return CallRequest(
-        request_uuid=request_uuid or uuid4(),
+        request_uuid=request_uuid,
         from_number=from_number,
         to_number=f"+131055520{digits}",
         callback_url=callback_url,

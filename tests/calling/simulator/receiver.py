@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from calling.carriers.base import Callback, CallReport
+from calling.carriers.base import Callback, CallReport, Credentials
 from calling.carriers.simulator import Simulator
 
 
@@ -15,7 +16,7 @@ class Receiver:
     """What arrived, in order. `answer` gives the status of the number-th request (from 0)."""
 
     def __init__(self, port: int, answer: Callable[[int], int]) -> None:
-        self.url = f"http://127.0.0.1:{port}/callbacks/token?a=1"
+        self.url = f"http://127.0.0.1:{port}/callbacks/token?a=1&call="
         self.answer = answer
         self.callbacks: list[Callback] = []
         self._lock = threading.Lock()
@@ -29,10 +30,18 @@ class Receiver:
 
     def reports(self) -> list[tuple[UUID, CallReport]]:
         """Read as the endpoint does, signatures and all."""
-        return [Simulator().parse_callback(one) for one in self.callbacks]
+        return [_read(one) for one in self.callbacks]
 
     def told(self, request_uuid: UUID) -> str:
         return " ".join(one.progress for uuid, one in self.reports() if uuid == request_uuid)
+
+
+def _read(callback: Callback) -> tuple[UUID, CallReport]:
+    simulator = Simulator()
+    simulator.check_signature(callback, Credentials("", ""))
+    report = simulator.parse_callback(callback)
+    assert isinstance(report, CallReport)
+    return UUID(parse_qs(urlsplit(callback.url).query)["call"][0]), report
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""What the answers of carriers mean for whole accounts, and for the batches that call from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+
+from batches.models import BatchStatus, CallBatch, PauseReason
+from batches.states import move_batch
+from calling.services.accounts import note_failure, note_refusal, note_success
+
+# With the rests between them (1, 2, 4 … 60 s) some two minutes without a single success.
+FAILURES_TO_PAUSE = 8
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One call request and what the carrier made of it. `error` empty: it took or judged the call.
+
+    `is_refused`: the whole account is. `counts`: it is a failure and not only a wish for fewer requests.
+    """
+
+    account_id: str
+    asked_at: datetime
+    error: str = ""
+    is_refused: bool = False
+    counts: bool = True
+    retry_after: timedelta = timedelta(0)
+
+
+def note_exchanges(exchanges: Sequence[Exchange], *, now: datetime) -> None:
+    """Open, close or leave the breaker of each account; pause the batches of one that is given up."""
+    if well := {one.account_id for one in exchanges if not one.error}:
+        note_success(sorted(well))
+    for one in exchanges:
+        if one.is_refused:
+            note_refusal(one.account_id, one.error, now=now)
+            _pause(one.account_id, PauseReason.CARRIER_REFUSED, now)
+        elif one.error:
+            failures = note_failure(
+                one.account_id,
+                one.error,
+                counts=one.counts,
+                retry_after=one.retry_after,
+                asked_at=one.asked_at,
+                now=now,
+            )
+            if failures >= FAILURES_TO_PAUSE:
+                _pause(one.account_id, PauseReason.CARRIER_FAILING, now)
+
+
+def _pause(account_id: str, reason: PauseReason, now: datetime) -> None:
+    ids = (
+        CallBatch.objects.filter(
+            rotation__phone__account_id=account_id, status=BatchStatus.ACTIVE, deleted_at=None
+        )
+        .order_by("id")
+        .values_list("id", flat=True)
+        .distinct()
+    )
+    for batch_id in list(ids):
+        with transaction.atomic():
+            batch = CallBatch.objects.select_for_update(no_key=True).get(id=batch_id)
+            if move_batch(batch, BatchStatus.PAUSED, now=now, reason=reason):
+                log.warning("batch.paused", batch=batch_id, reason=reason.value, account=account_id)

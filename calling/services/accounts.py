@@ -1,0 +1,83 @@
+"""Carrier accounts: their credentials, and the circuit breaker.
+
+After a failure the account rests, longer each time; then one call tries whether it is well again. A
+success ends it. How many failures in a row are too many is for whoever asks.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from calling.carriers.base import Credentials
+from calling.models import CarrierAccount
+from workspaces.sql import array_literal, execute, fetch_row
+
+FIRST_REST = timedelta(seconds=1)
+LONGEST_REST = timedelta(seconds=60)
+
+# What was asked before the rest began says nothing new: of many calls at once one failure counts.
+_FAILED = """
+UPDATE calling_carrieraccount SET
+    failures = failures + %s,
+    resting_until = %s::timestamptz
+        + GREATEST(LEAST(%s::interval * (2 ^ LEAST(failures, 10)), %s::interval), %s::interval),
+    last_error = %s, last_error_at = %s
+WHERE id = %s AND (resting_until IS NULL OR resting_until <= %s)
+RETURNING failures
+"""
+_WELL = """
+UPDATE calling_carrieraccount SET failures = 0, resting_until = NULL
+WHERE id = ANY(%s::bytea[]) AND (failures > 0 OR resting_until IS NOT NULL)
+"""
+_REFUSED = """
+UPDATE calling_carrieraccount SET last_error = %s, last_error_at = %s WHERE id = %s
+"""
+
+
+def credentials_of(account: CarrierAccount | None) -> Credentials:
+    """Decrypted. Raises DecryptionFailed. Of no account: empty ones."""
+    stored = account.credentials if account is not None else {}
+    return Credentials(
+        stored.get("accSId", ""), stored.get("authToken", ""), stored.get("publicKey", "")
+    )
+
+
+def stored_credentials(credentials: Credentials) -> dict[str, str]:
+    """What `credentials_of` reads."""
+    stored = {"accSId": credentials.account_id, "authToken": credentials.auth_token}
+    if credentials.public_key:
+        stored["publicKey"] = credentials.public_key
+    return stored
+
+
+def note_failure(
+    account_id: str,
+    message: str,
+    *,
+    counts: bool,
+    retry_after: timedelta,
+    asked_at: datetime,
+    now: datetime,
+) -> int:
+    """Let the account rest, at least for `retry_after`. Returns its failures in a row; 0: not counted.
+
+    `counts`: false for a carrier that only wants fewer requests. `asked_at`: when the request was made
+    that failed.
+    """
+    row = fetch_row(
+        _FAILED,
+        [
+            *(int(counts), now, FIRST_REST, LONGEST_REST, retry_after),
+            *(message[:200], now, bytes.fromhex(account_id), asked_at),
+        ],
+    )
+    return row[0] if row and counts else 0
+
+
+def note_refusal(account_id: str, message: str, *, now: datetime) -> None:
+    """Keep why the carrier refuses the account."""
+    execute(_REFUSED, [message[:200], now, bytes.fromhex(account_id)])
+
+
+def note_success(account_ids: Iterable[str]) -> None:
+    """The carrier takes calls of these accounts."""
+    execute(_WELL, [array_literal([bytes.fromhex(id_) for id_ in account_ids])])
