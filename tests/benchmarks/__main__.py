@@ -6,13 +6,14 @@ make bench ARGS="create_batch --rounds 20"      one of them
 
 import argparse
 
-from tests.benchmarks import create_batch, dialing, loading, reading
+from tests.benchmarks import create_batch, dialing, loading, placing, reading
 
 BENCHMARKS = {
     "create_batch": create_batch.run,
     "add_calls": loading.run_add_calls,
     "upload": loading.run_upload,
     "dialing": dialing.run,
+    "placing": placing.run,
     "lists": reading.run_lists,
     "export": reading.run_export,
 }

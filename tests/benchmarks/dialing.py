@@ -84,8 +84,8 @@ def prepare() -> dict[str, Any]:
 
 def _dial(demo: dict[str, Any], size: int, dialers: int) -> float:
     """Calls completed a second, from a table that begins with so many pending calls."""
-    batch = _batch_of(demo, size)
-    with _running("tests.benchmarks.instant_dialer", dialers):
+    batch = batch_of(demo, size)
+    with running("tests.benchmarks.instant_dialer", dialers):
         _wait_for_first(batch)
         time.sleep(WARM_UP)
         return _rate(batch)
@@ -109,7 +109,7 @@ def _wait_for_first(batch: CallBatch) -> None:
         time.sleep(0.02)
 
 
-def _batch_of(demo: dict[str, Any], size: int) -> CallBatch:
+def batch_of(demo: dict[str, Any], size: int) -> CallBatch:
     """An active batch with so many due calls, alone in its table."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(_TABLES)} CASCADE")
@@ -145,7 +145,7 @@ def _start(batch: CallBatch) -> None:
 
 
 def _fairness(demo: dict[str, Any]) -> None:
-    large = _batch_of(demo, SIZES[-1])
+    large = batch_of(demo, SIZES[-1])
     small = _create(demo)
     _fill(small, 10)
     _start(small)
@@ -164,12 +164,12 @@ def _fairness(demo: dict[str, Any]) -> None:
 def _with_callbacks(demo: dict[str, Any], size: int = 3000) -> None:
     """The real simulator, fifty times as fast, and its callbacks through the web server."""
     with running_server() as server:
-        batch = _batch_of(demo, size)
+        batch = batch_of(demo, size)
         env = {
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{server.port}",
             "SIMULATOR_TIME_SCALE": "0.02",
         }
-        with _running("manage.py run_dialer", 1, env):
+        with running("manage.py run_dialer", 1, env):
             _wait_for_first(batch)
             time.sleep(WARM_UP)
             rate = _rate(batch)
@@ -183,13 +183,16 @@ def _procrastinate() -> float:
 
 
 @contextlib.contextmanager
-def _running(program: str, number: int, env: dict[str, str] | None = None) -> Iterator[None]:
+def running(
+    program: str, number: int, env: dict[str, str] | None = None
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many processes of a module, or of a command of `manage.py`."""
     arguments: Sequence[str] = program.split()
     command = [sys.executable, *(arguments if " " in program else ["-m", *arguments])]
     environment = {**os.environ, "LOG_LEVEL": "ERROR", **(env or {})}
     processes = [subprocess.Popen(command, env=environment) for _ in range(number)]
     try:
-        yield
+        yield processes
     finally:
         for process in processes:
             process.terminate()
