@@ -231,9 +231,11 @@ class _Chooser:
         return turns
 
     def _line_for(self, one: Candidate, turn: Turn) -> Line | None:
-        """The contact's own number while it is in the rotation, whether free or not; else the next."""
+        """The contact's own number while it can be called from, whether free or not; else the next."""
         if one.caller is not None and one.caller in turn.batch.numbers:
-            return self.lines.get(one.caller)
+            own = self.lines.get(one.caller)
+            if own is None or own.has_agent:
+                return own
         return next_line(turn.batch, self.lines, turn.cursor)
 
     def _take(self, one: Candidate, turn: Turn, line: Line) -> None:

@@ -19,6 +19,7 @@ SELECT lease.id, lease.batch_id,
         WHERE entry.workspace_id = lease.workspace_id AND entry.phone_number = lease.to_number
             AND entry.deleted_at IS NULL
     ),
+    account.resting_until IS NOT NULL AND account.resting_until > %s,
     COALESCE(NULLIF(call.timezone, ''), batch.timezone),
     batch.calling_hour_start, batch.calling_hour_end, batch.allowed_days,
     workspace.calling_hour_start, workspace.calling_hour_end, workspace.allowed_days
@@ -27,6 +28,7 @@ JOIN batches_call AS call ON call.id = lease.call_id
 JOIN batches_callbatch AS batch ON batch.id = lease.batch_id
 JOIN workspaces_workspace AS workspace ON workspace.id = lease.workspace_id
 LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id
+LEFT JOIN calling_carrieraccount AS account ON account.id = phone.account_id
 WHERE lease.id = ANY(%s::bytea[]) AND lease.sent_at IS NULL AND lease.look_at > %s
 """
 # The lease is ours until `look_at`; after that somebody else may have put the call back.
@@ -51,7 +53,7 @@ def pass_gate(attempt_ids: Sequence[bytes], *, now: datetime) -> Passed:
     """Look again at claimed attempts, and mark as sent those that may be placed at once."""
     passed = Passed()
     good = []
-    for id_, batch_id, *facts in fetch_all(_LOOK, [array_literal(list(attempt_ids)), now]):
+    for id_, batch_id, *facts in fetch_all(_LOOK, [now, array_literal(list(attempt_ids)), now]):
         refusal = _refusal(facts, now)
         if refusal is None:
             good.append(bytes(id_))
@@ -70,7 +72,7 @@ def not_dialed(detail: str) -> Return:
 
 
 def _refusal(facts: Sequence[object], now: datetime) -> Return | None:
-    is_dialed, is_open, has_number, is_cancelled, is_listed, timezone, *hours = facts
+    is_dialed, is_open, has_number, is_cancelled, is_listed, is_resting, timezone, *hours = facts
     if is_listed:
         return Return(CallStatus.SKIPPED, EventReason.DO_NOT_CALL)
     if is_cancelled:
@@ -81,5 +83,7 @@ def _refusal(facts: Sequence[object], now: datetime) -> Return | None:
         return not_dialed("workspace_suspended")
     if not has_number:
         return not_dialed("number_inactive")
+    if is_resting:
+        return not_dialed("carrier_resting")
     window = window_of(*hours[:3]).narrowed_by(window_of(*hours[3:]))  # type: ignore[arg-type]
     return None if is_allowed(now, str(timezone), window) else not_dialed("window_closed")

@@ -48,7 +48,7 @@ WITH accepted AS (
 ), named AS (
     UPDATE batches_callattempt AS attempt SET carrier_call_id = accepted.carrier_call_id
     FROM accepted
-    WHERE attempt.id = accepted.id AND attempt.carrier_call_id <> accepted.carrier_call_id
+    WHERE attempt.id = accepted.id AND accepted.carrier_call_id NOT IN ('', attempt.carrier_call_id)
 )
 UPDATE batches_lease AS lease SET
     look_at = CASE WHEN call.is_cancel_requested THEN LEAST(lease.look_at, expected.at)

@@ -21,7 +21,7 @@ from calling.carriers.base import (
     CarrierError,
     CarrierUnsure,
 )
-from calling.carriers.http import NO_FAULT
+from calling.carriers.http import OUR_OWN_FAULTS, TOO_MANY_REQUESTS
 from calling.carriers.registry import CARRIERS
 
 SHORTEST_PAUSE = 5.0  # seconds, before a call that the carrier did not take is offered again
@@ -91,7 +91,8 @@ class Placer:
         except Exception as error:
             # Its text may quote the request. It may have been sent, too.
             log.error("dialer.carrier_fault", carrier=call.carrier, error=type(error).__name__)
-            return Result.of(call, None)
+            fault = CarrierUnsure(f"A fault of the adapter ({type(error).__name__}).")
+            return Result.of(call, None, _exchange(call, asked_at, fault))
         return Result.of(call, report, _exchange(call, asked_at, None))
 
     async def _keep_pace(self, call: Claimed, until: datetime) -> bool:
@@ -132,7 +133,8 @@ def outcome_of(error: CarrierError) -> CallReport | Return:
 
 
 def _exchange(call: Claimed, asked_at: datetime, error: Exception | None) -> Exchange | None:
-    if call.account_id is None:
+    is_ours = isinstance(error, CarrierError) and error.code in OUR_OWN_FAULTS
+    if call.account_id is None or is_ours:
         return None
     account_id = call.account_id.hex()
     if isinstance(error, CarrierError):
@@ -143,7 +145,7 @@ def _exchange(call: Claimed, asked_at: datetime, error: Exception | None) -> Exc
             asked_at=asked_at,
             error=error.message,
             is_refused=error.permanent,
-            counts=error.code not in NO_FAULT,
+            counts=error.code != TOO_MANY_REQUESTS,
             retry_after=timedelta(seconds=_pause(error)),
         )
     if error is None:

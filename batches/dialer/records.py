@@ -32,8 +32,6 @@ def record_results(results: Sequence[Result], timing: Timing, *, now: datetime) 
         if isinstance(one.outcome, CallReport) and one.outcome.progress is CallProgress.QUEUED
     }:
         note_accepted(accepted, look_at=now + timing.patience)
-    if exchanges := [one.exchange for one in results if one.exchange is not None]:
-        note_exchanges(exchanges, now=now)
     by_batch: dict[str, list[Result]] = {}
     for one in results:
         if one.outcome is not None and bytes.fromhex(one.attempt_id) not in accepted:
@@ -48,6 +46,8 @@ def record_results(results: Sequence[Result], timing: Timing, *, now: datetime) 
             left += of_batch
         except Exception:  # one batch's fault; its attempts are looked after when their leases end
             log.exception("dialer.not_recorded", batch=batch_id)
+    # Last: what is wrong with one account must not keep the outcomes of others from being recorded.
+    note_exchanges([one.exchange for one in results if one.exchange is not None], now=now)
     return left
 
 

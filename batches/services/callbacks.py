@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import OperationalError, transaction
 from django.urls import reverse
 from rest_framework.exceptions import ValidationError
 
@@ -26,9 +27,11 @@ from calling.connecting import answer_for, confirmation_of
 from calling.models import OnVoicemail
 from calling.services.accounts import credentials_of
 from workspaces.callers import Actor
+from workspaces.sql import execute
 
 log = structlog.get_logger(__name__)
 
+HOLD_THE_LINE = "1s"  # for a batch's lock, while the carrier waits for what to do
 OPT_OUT = "opt-out"  # the type of such an entry of the do-not-call list
 
 
@@ -160,7 +163,9 @@ def _record(received: _Received, now: datetime) -> Effect:
         now=now,
     )
     if ignored:
-        record_ignored(ignored, now=now)
+        # That a call was answered is told twice: by its status, and by asking what to do.
+        if said.progress is not CallProgress.IN_PROGRESS or attempt.status != said.progress.value:
+            record_ignored(ignored, now=now)
         log.info("callback.ignored", carrier=received.carrier, progress=said.progress.value)
         return Effect.IGNORED
     return Effect.RECORDED
@@ -173,9 +178,16 @@ def _answer(carrier: str, callback: Callback, now: datetime) -> Answer | None:
     said = received.said
     if said.answered_by:
         record_extras(received.attempt.id, CallExtras(answered_by=said.answered_by))
-    effect = _record(received, now)
-    CarrierCallback.objects.filter(id=received.kept_id).update(effect=effect)
-    return _connect(received, said.answered_by)
+    answer = _connect(received, said.answered_by)
+    try:
+        with transaction.atomic():
+            # Somebody is on the line, and the status callback tells the same.
+            execute(f"SET LOCAL lock_timeout = '{HOLD_THE_LINE}'", [])
+            effect = _record(received, now)
+            CarrierCallback.objects.filter(id=received.kept_id).update(effect=effect)
+    except OperationalError as error:
+        log.warning("callback.not_recorded", error=type(error).__name__)
+    return answer
 
 
 def _connect(received: _Received, answered_by: AnsweredBy | None) -> Answer | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from batches.models import BatchStatus, CallBatch, PauseReason
 from batches.states import move_batch
@@ -35,22 +35,30 @@ class Exchange:
 def note_exchanges(exchanges: Sequence[Exchange], *, now: datetime) -> None:
     """Open, close or leave the breaker of each account; pause the batches of one that is given up."""
     if well := {one.account_id for one in exchanges if not one.error}:
-        note_success(sorted(well))
+        note_success(sorted(well), now=now)
     for one in exchanges:
-        if one.is_refused:
-            note_refusal(one.account_id, one.error, now=now)
-            _pause(one.account_id, PauseReason.CARRIER_REFUSED, now)
-        elif one.error:
-            failures = note_failure(
-                one.account_id,
-                one.error,
-                counts=one.counts,
-                retry_after=one.retry_after,
-                asked_at=one.asked_at,
-                now=now,
-            )
-            if failures >= FAILURES_TO_PAUSE:
-                _pause(one.account_id, PauseReason.CARRIER_FAILING, now)
+        try:
+            _note(one, now)
+        except DatabaseError as error:  # a batch is held, say: the next call tells the same
+            log.warning("carrier.not_noted", account=one.account_id, error=type(error).__name__)
+
+
+def _note(exchange: Exchange, now: datetime) -> None:
+    account_id = exchange.account_id
+    if exchange.is_refused:
+        note_refusal(account_id, exchange.error, now=now)
+        _pause(account_id, PauseReason.CARRIER_REFUSED, now)
+    elif exchange.error:
+        failures = note_failure(
+            account_id,
+            exchange.error,
+            counts=exchange.counts,
+            retry_after=exchange.retry_after,
+            asked_at=exchange.asked_at,
+            now=now,
+        )
+        if failures >= FAILURES_TO_PAUSE:
+            _pause(account_id, PauseReason.CARRIER_FAILING, now)
 
 
 def _pause(account_id: str, reason: PauseReason, now: datetime) -> None:
@@ -64,6 +72,6 @@ def _pause(account_id: str, reason: PauseReason, now: datetime) -> None:
     )
     for batch_id in list(ids):
         with transaction.atomic():
-            batch = CallBatch.objects.select_for_update(no_key=True).get(id=batch_id)
-            if move_batch(batch, BatchStatus.PAUSED, now=now, reason=reason):
+            batch = CallBatch.objects.select_for_update(no_key=True).filter(id=batch_id).first()
+            if batch and move_batch(batch, BatchStatus.PAUSED, now=now, reason=reason):
                 log.warning("batch.paused", batch=batch_id, reason=reason.value, account=account_id)

@@ -27,6 +27,11 @@ WITH given AS (
     WHERE lease.id = given.attempt_id AND lease.batch_id = %s::bytea
         AND (lease.sent_at IS NULL OR given.reason IN
             ('{EventReason.NEVER_PLACED.value}', '{EventReason.CARRIER_REFUSED.value}'))
+        -- What a callback has told of rings, whatever the answer to the request was.
+        AND EXISTS (
+            SELECT FROM batches_callattempt AS attempt
+            WHERE attempt.id = lease.id AND attempt.status = 'queued' AND attempt.carrier_call_id = ''
+        )
     RETURNING lease.id, lease.call_id, given.status, given.reason, given.detail, given.event_id,
         given.not_before
 ), gone AS (

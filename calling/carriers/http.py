@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,13 +28,13 @@ ANSWER_WITHIN = 30.0  # seconds; whoever calls has less patience, and cancels
 CLIENTS, CONNECTIONS_EACH = 20, 10
 CONNECTIONS = CLIENTS * CONNECTIONS_EACH
 LONGEST_ANSWER = 1_000_000  # bytes
-# Codes of a `CarrierError` that are no fault of the account.
+# Codes of a `CarrierError` that are no fault of the account; the last two are none of the carrier.
 TOO_MANY_REQUESTS, TOO_LATE, NO_CONNECTION_FREE = (
     "too_many_requests",
     "too_late",
     "no_connection_free",
 )
-NO_FAULT = {TOO_MANY_REQUESTS, TOO_LATE, NO_CONNECTION_FREE}
+OUR_OWN_FAULTS = {TOO_LATE, NO_CONNECTION_FREE}
 
 # A client for each connection that is free. The last one used is taken first: it is still open.
 Free = asyncio.LifoQueue[httpx.AsyncClient]
@@ -86,7 +87,10 @@ class CarrierApi:
         try:
             async with _connection() as client:
                 return await _send(client, method, base + path, not_after, arguments)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except httpx.PoolTimeout as error:
+            message = "The connections to carriers are busy."
+            raise CarrierError(message, permanent=False, code=NO_CONNECTION_FREE) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             message = f"The carrier cannot be reached ({type(error).__name__})."
             raise CarrierError(message, permanent=False, code="carrier_unreachable") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
@@ -141,7 +145,11 @@ def _client() -> httpx.AsyncClient:
         max_connections=CONNECTIONS_EACH, max_keepalive_connections=CONNECTIONS_EACH
     )
     timeout = httpx.Timeout(ANSWER_WITHIN, connect=CONNECT_WITHIN, pool=CONNECT_WITHIN)
-    return httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False)
+    # One customer's cookies must not go along with another's request.
+    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(
+        limits=limits, timeout=timeout, cookies=cookies, follow_redirects=False
+    )
 
 
 async def _send(

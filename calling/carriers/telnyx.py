@@ -4,6 +4,7 @@ Not by the official client, whose import costs each process 1.3 s and some 50 MB
 against it.
 """
 
+import asyncio
 import base64
 import re
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ from calling.carriers.http import TOO_MANY_REQUESTS, CarrierApi, Response, refus
 from calling.carriers.reading import account_error, answered_by_of, text_of, without_secrets
 
 RING_FOR = 45  # seconds
+LEARN_WITHIN = 4.0  # seconds, for what has to be known before a call can be placed
 SIGNED_WITHIN = timedelta(minutes=5)
 REMEMBER_FOR = timedelta(minutes=10)
 REMEMBERED = 1000  # numbers
@@ -198,11 +200,13 @@ class Telnyx:
     ) -> Response:
         """Ask for something that rings nobody: whatever goes wrong is a `CarrierError`."""
         try:
-            response = await self._ask(credentials, "GET", path, **more)
+            async with asyncio.timeout(LEARN_WITHIN):
+                response = await self._ask(credentials, "GET", path, **more)
             if not response.is_success and response.status not in left_to_caller:
                 raise _refusal(response, credentials)
-        except CarrierUnsure as error:
-            raise CarrierError(str(error), permanent=False, code="carrier_unreachable") from error
+        except (CarrierUnsure, TimeoutError) as error:
+            message = str(error) or "The carrier did not answer in time."
+            raise CarrierError(message, permanent=False, code="carrier_unreachable") from error
         return response
 
     async def _remembered_application(self, credentials: Credentials, request: CallRequest) -> str:

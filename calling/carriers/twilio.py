@@ -149,6 +149,8 @@ class Twilio:
 
     def check_signature(self, callback: Callback, credentials: Credentials) -> None:
         signature = callback.headers.get("x-twilio-signature", "")
+        if not credentials.auth_token:  # anybody can sign with nothing
+            raise SignatureRefused("There is no token to check it with.")
         validator = RequestValidator(credentials.auth_token)
         try:
             is_good = validator.validate(callback.url, _all_values(callback), signature)

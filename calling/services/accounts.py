@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from calling.carriers.base import Credentials
 from calling.models import CarrierAccount
-from workspaces.sql import array_literal, execute, fetch_row
+from workspaces.services.dialing import wake
+from workspaces.sql import array_literal, execute, fetch_all, fetch_row
 
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=60)
@@ -27,6 +28,7 @@ RETURNING failures
 _WELL = """
 UPDATE calling_carrieraccount SET failures = 0, resting_until = NULL
 WHERE id = ANY(%s::bytea[]) AND (failures > 0 OR resting_until IS NOT NULL)
+RETURNING workspace_id
 """
 _REFUSED = """
 UPDATE calling_carrieraccount SET last_error = %s, last_error_at = %s WHERE id = %s
@@ -67,7 +69,7 @@ def note_failure(
         _FAILED,
         [
             *(int(counts), now, FIRST_REST, LONGEST_REST, retry_after),
-            *(message[:200], now, bytes.fromhex(account_id), asked_at),
+            *(_clean(message), now, bytes.fromhex(account_id), asked_at),
         ],
     )
     return row[0] if row and counts else 0
@@ -75,9 +77,16 @@ def note_failure(
 
 def note_refusal(account_id: str, message: str, *, now: datetime) -> None:
     """Keep why the carrier refuses the account."""
-    execute(_REFUSED, [message[:200], now, bytes.fromhex(account_id)])
+    execute(_REFUSED, [_clean(message), now, bytes.fromhex(account_id)])
 
 
-def note_success(account_ids: Iterable[str]) -> None:
-    """The carrier takes calls of these accounts."""
-    execute(_WELL, [array_literal([bytes.fromhex(id_) for id_ in account_ids])])
+def note_success(account_ids: Iterable[str], *, now: datetime) -> None:
+    """The carrier takes calls of these accounts: those that waited for that go at once."""
+    rows = fetch_all(_WELL, [array_literal([bytes.fromhex(id_) for id_ in account_ids])])
+    for workspace_id in sorted({bytes(row[0]).hex() for row in rows}):
+        wake(workspace_id, now)
+
+
+def _clean(message: str) -> str:
+    """PostgreSQL takes neither NUL nor half a character."""
+    return message.encode(errors="replace").decode().replace("\0", "")[:200]
