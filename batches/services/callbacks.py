@@ -119,6 +119,12 @@ class _Received:
         """Raises ValueError."""
         return CARRIERS[self.carrier].parse_callback(self.callback)
 
+    @property
+    def is_of_other_call(self) -> bool:
+        """Not every carrier signs our address, which names the call. Raises ValueError."""
+        named = self.said.carrier_call_id[:128]
+        return bool(named) and self.attempt.carrier_call_id not in ("", named)
+
 
 def _receive(carrier: str, callback: Callback, now: datetime) -> _Received | None:
     """None: it is about no call of ours, or nobody can tell any more whether the carrier sent it."""
@@ -146,13 +152,12 @@ def _attempt_of(callback: Callback) -> CallAttempt | None:
 
 def _record(received: _Received, now: datetime) -> Effect:
     attempt, said = received.attempt, received.said
-    if said.carrier_call_id and attempt.carrier_call_id not in ("", said.carrier_call_id[:128]):
+    if received.is_of_other_call:
         log.warning("callback.other_call", carrier=received.carrier)
         return Effect.IGNORED
     if isinstance(said, CallReport) and said.progress is CallProgress.QUEUED:
-        said = CallExtras(
-            carrier_call_id=said.carrier_call_id
-        )  # no more than we knew, but its name
+        # No more than we knew, but its name.
+        said = CallExtras(carrier_call_id=said.carrier_call_id)
     if isinstance(said, CallExtras):
         return Effect.RECORDED if record_extras(attempt.id, said) else Effect.IGNORED
     heard = Heard.of(attempt.id, said)
@@ -174,6 +179,9 @@ def _record(received: _Received, now: datetime) -> Effect:
 def _answer(carrier: str, callback: Callback, now: datetime) -> Answer | None:
     received = _receive(carrier, callback, now)
     if received is None or received.attempt.call.is_cancel_requested:
+        return None
+    if received.is_of_other_call:
+        log.warning("callback.other_call", carrier=carrier)
         return None
     said = received.said
     if said.answered_by:

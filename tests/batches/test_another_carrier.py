@@ -65,6 +65,9 @@ def test_what_is_said_of_another_call_of_the_carrier_is_not_believed(
     place()
     told = tell(toy.rings[0].callback_url, {"status": "completed", "id": "toy-other"})
     assert told == "ignored"
+    other = {"status": "in-progress", "id": "toy-other", "by": "machine"}
+    assert asked(toy.rings[0].answer_url, other) == "hang up"
+    assert CallAttempt.objects.get().answered_by == ""
     assert Call.objects.get().status == "in-progress"
 
 
