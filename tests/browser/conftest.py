@@ -11,12 +11,13 @@ from pytest_django.live_server_helper import LiveServer
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
-@pytest.fixture(scope="session")
+# Not longer than this folder's tests: Playwright runs an event loop in this thread, in which
+# Django sees asynchronous code and no other test could start a loop of its own.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
     chromium = os.environ.get("CHROMIUM") or next(found, None)
     assert chromium, "These tests need Chromium: install it, or name it in CHROMIUM."
-    # Playwright runs an event loop in this thread; Django takes that for asynchronous code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
