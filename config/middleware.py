@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import structlog
 from axes.middleware import AxesMiddleware
+from csp.middleware import CSPMiddleware
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -110,6 +111,9 @@ class BackOfficeMessages(_BackOfficeOnly, MessageMiddleware): ...
 
 
 class BackOfficeFrames(_BackOfficeOnly, XFrameOptionsMiddleware): ...
+
+
+class BackOfficeContentSecurity(_BackOfficeOnly, CSPMiddleware): ...
 
 
 class BackOfficeLockout(_BackOfficeOnly, AxesMiddleware): ...

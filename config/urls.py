@@ -5,8 +5,7 @@ from django.views.generic import RedirectView
 from config.api.views import ApiRedocView, ApiSchemaView, ApiSwaggerView, UnknownPath, redoc_script
 from config.health import alive, ready
 
-admin.site.site_header = admin.site.site_title = "Outdial"
-admin.site.index_title = "Back office"
+admin.site.index_title = "Home"
 
 api: list[URLPattern | URLResolver] = [
     path("", include("batches.api.urls")),  # first: the busiest

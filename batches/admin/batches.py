@@ -5,18 +5,17 @@ from django.http import HttpRequest
 
 from batches.models import MINUTES_PER_DAY, BatchNumber, CallBatch
 from batches.querysets import CallBatchQuerySet
-from workspaces.audited_admin import ReadOnlyAdmin
+from workspaces.back_office.base import ReadOnlyAdmin, ReadOnlyInline
 
 PROGRESS = ["total_calls", "calls_picked", "calls_completed"]
 DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
-class RotationInline(admin.TabularInline[BatchNumber, CallBatch]):
+class RotationInline(ReadOnlyInline[BatchNumber]):
     model = BatchNumber
     verbose_name_plural = "calling numbers, in rotation order"
     fields = ["position", "phone"]
     ordering = ["position"]
-    extra = 0
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]
         return super().get_queryset(request).select_related("phone")
@@ -49,7 +48,9 @@ class CallBatchAdmin(ReadOnlyAdmin[CallBatch]):
     ]
 
     def get_queryset(self, request: HttpRequest) -> CallBatchQuerySet:
-        return CallBatch.objects.with_counts()
+        batches = super().get_queryset(request)
+        assert isinstance(batches, CallBatchQuerySet)  # noqa: S101 (the model's own manager)
+        return batches.with_counts()
 
     @admin.display(description="calls")
     def total_calls(self, batch: Any) -> int:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from batches.models import Call, CallAttempt, CallBatch, CallEvent
-from workspaces.audited_admin import ReadOnlyAdmin
+from workspaces.back_office.base import ReadOnlyAdmin, ReadOnlyInline
 from workspaces.ids import is_object_id
 
 _not_digits = re.compile(r"[^0-9]")
@@ -25,7 +25,7 @@ class ShortPaginator(Paginator[Call]):
         return int(rows[: self.MOST_COUNTED].count())
 
 
-class AttemptInline(admin.TabularInline[CallAttempt, Call]):
+class AttemptInline(ReadOnlyInline[CallAttempt]):
     model = CallAttempt
     fields = [
         "created_at",
@@ -39,15 +39,13 @@ class AttemptInline(admin.TabularInline[CallAttempt, Call]):
         "hangup_cause",
     ]
     ordering = ["created_at", "id"]
-    extra = 0
 
 
-class EventInline(admin.TabularInline[CallEvent, Call]):
+class EventInline(ReadOnlyInline[CallEvent]):
     model = CallEvent
     verbose_name_plural = "timeline"
     fields = ["created_at", "from_status", "to_status", "reason", "detail", "request_uuid", "user"]
     ordering = ["created_at", "id"]
-    extra = 0
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]
         return super().get_queryset(request).select_related("user")

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from batches.models import Import
-from workspaces.audited_admin import ReadOnlyAdmin
+from workspaces.back_office.base import ReadOnlyAdmin
 
 
 @admin.register(Import)

@@ -1,14 +1,16 @@
-"""What every page of the back office shares: an audit event for each write, times, look-up by id."""
+"""What every page of the back office shares: who sees which rows, an audit event for each write,
+times, look-up by id."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from django.contrib import admin
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from workspaces.back_office.reach import reach_of
+from workspaces.back_office.theme import ModelAdmin, TabularInline
 from workspaces.callers import Actor, CredentialKind
 from workspaces.client import client_ip, request_id_of
 from workspaces.ids import is_object_id
@@ -17,6 +19,7 @@ from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 
 Row = TypeVar("Row", bound=models.Model)
+MADE = ["created_by", "created_at", "updated_at"]  # who made it and when, to look at
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -38,11 +41,50 @@ def stamp(row: models.Model) -> None:
         row.created_at = now  # type: ignore[attr-defined]
 
 
-class AuditedAdmin(admin.ModelAdmin[Row]):
-    """Django's own log hooks are called for every write of the admin, so the audit hangs on them."""
+class AuditedAdmin(ModelAdmin[Row]):
+    """Django's own log hooks are called for every write of the admin, so the audit hangs on them.
+
+    Rights come from memberships alone: Django's permissions and groups are not asked.
+    """
 
     list_per_page = 50
     show_full_result_count = False  # a second count over the whole table, on every page
+    list_filter_submit = True
+    list_fullwidth = True
+    empty_value_display = "–"
+    workspace_path = "workspace"  # from a row to its workspace
+
+    # --- who sees what ---
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
+        return reach_of(request).narrow(super().get_queryset(request), self.workspace_path)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        reach = reach_of(request)
+        return reach.sees_any if obj is None else reach.sees(_workspace_id(obj))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return reach_of(request).leads_any
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        reach = reach_of(request)
+        return reach.leads_any if obj is None else reach.leads(_workspace_id(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A choice among rows that the person may give away: those of workspaces they lead."""
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if isinstance(related, AuditedAdmin) and "queryset" not in kwargs:
+            rows = related.get_queryset(request)
+            kwargs["queryset"] = reach_of(request).narrow_to_led(rows, related.workspace_path)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    # --- audit ---
 
     def log_addition(self, request: HttpRequest, obj: Row, message: Any) -> Any:
         self._audit(request, "create", [obj], message)
@@ -107,6 +149,29 @@ class DialingAdmin(AuditedAdmin[Row]):
 
 class ReadOnlyAdmin(AuditedAdmin[Row]):
     """To look at: the API or the system owns these rows."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(TabularInline[Row, Any]):
+    """Rows of the row at hand: whoever sees the one sees the other."""
+
+    extra = 0
+    can_delete = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        reach = reach_of(request)
+        return reach.sees_any if obj is None else reach.sees(_workspace_id(obj))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -2,116 +2,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from workspaces.audited_admin import AuditedAdmin, DialingAdmin, ReadOnlyAdmin, actor_of
+from workspaces.back_office.base import AuditedAdmin, actor_of
+from workspaces.back_office.reach import reach_of
 from workspaces.callers import Scope
-from workspaces.forms import WorkspaceForm
-from workspaces.models import AccessToken, ApiKey, AuditEvent, Membership, User, Workspace
+from workspaces.models import AccessToken, ApiKey, Membership
 from workspaces.services.credentials import create_api_key, revoke
-from workspaces.services.members import revoke_credentials
-
-
-class MembershipInline(admin.TabularInline[Membership, Workspace]):
-    model = Membership
-    extra = 0
-    can_delete = False  # a member leaves on the member's own page, where the keys end too
-    show_change_link = True
-    autocomplete_fields = ["user"]
-    readonly_fields = ["created_at"]
-
-
-@admin.register(Workspace)
-class WorkspaceAdmin(DialingAdmin[Workspace]):
-    form = WorkspaceForm
-    list_display = ["name", "timezone", "is_active", "created_at"]
-    list_filter = ["is_active"]
-    search_fields = ["name"]
-    ordering = ["-created_at", "-id"]
-    readonly_fields = ["id", "created_at", "updated_at"]
-    inlines = [MembershipInline]
-    fieldsets = [
-        (None, {"fields": ["id", "name", "is_active"]}),
-        (
-            "When",
-            {
-                "fields": [
-                    "timezone",
-                    "calling_hour_start",
-                    "calling_hour_end",
-                    "allowed_days",
-                    "start_when_calls_added",
-                ]
-            },
-        ),
-        (
-            "Limits",
-            {
-                "fields": [
-                    "concurrency_limit",
-                    "contact_daily_cap",
-                    "called_countries",
-                    "dnc_enabled",
-                ]
-            },
-        ),
-        ("Times", {"fields": ["created_at", "updated_at"]}),
-    ]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # it would take calls and audit events along: suspend it instead
-
-
-@admin.register(Membership)
-class MembershipAdmin(AuditedAdmin[Membership]):
-    list_display = ["user", "workspace", "role", "created_at"]
-    list_filter = ["role"]
-    list_select_related = ["user", "workspace"]
-    search_fields = ["user__email", "workspace__name"]
-    autocomplete_fields = ["user", "workspace"]
-    ordering = ["-created_at", "-id"]
-    readonly_fields = ["created_at"]
-
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        revoke_credentials(obj, now=timezone.now())
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
-        for membership in queryset:
-            revoke_credentials(membership, now=timezone.now())
-        super().delete_queryset(request, queryset)
-
-
-class NewUserForm(AdminUserCreationForm):
-    class Meta:
-        model = User
-        fields = ["email", "name"]
-
-
-@admin.register(User)
-class PersonAdmin(AuditedAdmin[User], UserAdmin[User]):  # type: ignore[type-var]
-    add_form = NewUserForm
-    list_display = ["email", "name", "is_active", "is_staff", "last_login", "created_at"]
-    list_filter = ["is_active", "is_staff"]
-    search_fields = ["email", "name"]
-    ordering = ["-created_at", "-id"]
-    readonly_fields = ["id", "last_login", "created_at"]
-    fieldsets = [
-        (None, {"fields": ["id", "email", "name", "password"]}),
-        (
-            "Back office",
-            {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]},
-        ),
-        ("Times", {"fields": ["last_login", "created_at"]}),
-    ]
-    add_fieldsets = [
-        (None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})
-    ]
 
 
 class NewApiKeyForm(forms.ModelForm[ApiKey]):
@@ -145,12 +45,13 @@ class CredentialAdmin(AuditedAdmin[Any]):
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"workspaces.delete_{self.opts.model_name}")
+        return reach_of(request).leads_any
 
     @admin.action(description="Revoke: end at once, for good", permissions=["revoke"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         revoked = 0
-        for credential in queryset.filter(revoked_at=None):
+        usable = queryset.filter(revoked_at=None)
+        for credential in reach_of(request).narrow_to_led(usable, self.workspace_path):
             try:
                 revoke(
                     model=self.model,
@@ -261,18 +162,5 @@ class AccessTokenAdmin(CredentialAdmin):
         "last_used_at",
     ]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a login makes it
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
-    list_display = ["created_at", "workspace", "user", "action", "target_id", "credential", "ip"]
-    list_filter = ["action", "credential_kind", "created_at"]
-    list_select_related = ["workspace", "user"]
-    search_fields = ["target_id", "user__email", "workspace__name", "request_id", "credential"]
-    ordering = ["-created_at", "-id"]
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """What happened to this id? (Its own id interests nobody.)"""
-        return admin.ModelAdmin.get_search_results(self, request, queryset, search_term)

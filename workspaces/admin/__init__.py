@@ -1,0 +1,13 @@
+from workspaces.admin.audit import AuditEventAdmin
+from workspaces.admin.credentials import AccessTokenAdmin, ApiKeyAdmin
+from workspaces.admin.people import MembershipAdmin, PersonAdmin
+from workspaces.admin.workspaces import WorkspaceAdmin
+
+__all__ = [
+    "AccessTokenAdmin",
+    "ApiKeyAdmin",
+    "AuditEventAdmin",
+    "MembershipAdmin",
+    "PersonAdmin",
+    "WorkspaceAdmin",
+]

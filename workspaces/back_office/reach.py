@@ -1,0 +1,86 @@
+"""Who sees what: a superuser all workspaces, anybody else in the back office those of a membership.
+
+A member reads; an admin or owner of the workspace changes, too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from workspaces.callers import Role
+from workspaces.models import Membership
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`roles`: by workspace id; None: everything, everywhere."""
+
+    roles: Mapping[str, Role] | None
+
+    @property
+    def is_all(self) -> bool:
+        return self.roles is None
+
+    @property
+    def sees_any(self) -> bool:
+        return self.roles is None or bool(self.roles)
+
+    @property
+    def leads_any(self) -> bool:
+        return self.roles is None or any(role.leads for role in self.roles.values())
+
+    @property
+    def seen(self) -> list[str]:
+        """The ids of the workspaces, of somebody who does not see all."""
+        return sorted(self.roles or ())
+
+    @property
+    def led(self) -> list[str]:
+        return sorted(id_ for id_, role in (self.roles or {}).items() if role.leads)
+
+    def sees(self, workspace_id: str | None) -> bool:
+        return self.roles is None or workspace_id in self.roles
+
+    def leads(self, workspace_id: str | None) -> bool:
+        if self.roles is None:
+            return True
+        role = self.roles.get(workspace_id or "")
+        return role is not None and role.leads
+
+    def role_in(self, workspace_id: str) -> Role:
+        """With which right a person acts there; a superuser as an owner. Ask `sees` before."""
+        return Role.OWNER if self.roles is None else self.roles[workspace_id]
+
+    def narrow(self, rows: QuerySet[Row], path: str) -> QuerySet[Row]:
+        """Only the rows in sight; `path` leads from a row to its workspace (`workspace`, `pk`)."""
+        return rows if self.roles is None else rows.filter(**{f"{path}__in": self.seen})
+
+    def narrow_to_led(self, rows: QuerySet[Row], path: str) -> QuerySet[Row]:
+        return rows if self.roles is None else rows.filter(**{f"{path}__in": self.led})
+
+
+_NOTHING = Reach({})
+
+
+def reach_of(request: HttpRequest) -> Reach:
+    """Asked once a request. Only for who may enter the back office; others reach nothing."""
+    reach = getattr(request, "_reach", None)
+    if reach is None:
+        reach = request._reach = _reach_of(request)  # type: ignore[attr-defined]
+    return reach
+
+
+def _reach_of(request: HttpRequest) -> Reach:
+    user = request.user
+    if not (user.is_active and user.is_staff):
+        return _NOTHING
+    if user.is_superuser:
+        return Reach(None)
+    roles = Membership.objects.filter(user_id=str(user.pk)).values_list("workspace_id", "role")
+    return Reach({workspace_id: Role(role) for workspace_id, role in roles})
