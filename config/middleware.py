@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import structlog
 from axes.middleware import AxesMiddleware
@@ -15,9 +16,11 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
 
 from config.api.envelope import error_response
 from config.api.exceptions import internal_error_message
+from workspaces.timezones import timezone_names
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = structlog.get_logger("outdial.request")
@@ -114,6 +117,20 @@ class BackOfficeFrames(_BackOfficeOnly, XFrameOptionsMiddleware): ...
 
 
 class BackOfficeContentSecurity(_BackOfficeOnly, CSPMiddleware): ...
+
+
+class BackOfficeTimeZone:
+    """Times in the zone of the one who looks, which `back_office.js` tells in a cookie; else UTC."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        zone = request.COOKIES.get("outdial_zone", "")
+        if is_api(request) or zone not in timezone_names():
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(zone)):
+            return self.get_response(request)
 
 
 class BackOfficeLockout(_BackOfficeOnly, AxesMiddleware): ...

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.sessions",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "config.middleware.BackOfficeMessages",
     "config.middleware.BackOfficeFrames",
     "config.middleware.BackOfficeContentSecurity",
+    "config.middleware.BackOfficeTimeZone",
     "config.middleware.BackOfficeLockout",
 ]
 
@@ -87,6 +89,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+DATETIME_FORMAT = "j M Y, H:i T"  # a time without its zone is none
+DATE_FORMAT = "j M Y"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
@@ -122,6 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 ACCESS_TOKEN_LIFETIME = timedelta(hours=env.int("ACCESS_TOKEN_HOURS", default=7 * 24))
 # How many proxies in front of the web server append to X-Forwarded-For (workspaces.client).

@@ -76,6 +76,15 @@ class AuditedAdmin(ModelAdmin[Row]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_change_permission(request, obj)
 
+    def may_steer(self, request: HttpRequest, row: Row) -> bool:
+        """Whether the person leads the row's workspace; read-only rows have deeds, too."""
+        return reach_of(request).leads(_workspace_id(row))
+
+    def has_steer_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """For the theme's buttons on the page of a row (`permissions=["steer"]`)."""
+        row = self.get_object(request, str(object_id)) if object_id else None
+        return row is not None and self.may_steer(request, row)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """A choice among rows that the person may give away: those of workspaces they lead."""
         related = self.admin_site._registry.get(db_field.remote_field.model)
