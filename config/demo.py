@@ -16,6 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from batches.models import CallBatch
+from batches.services.batches import BatchSettings, create_batch
 from calling.carriers.base import Credentials
 from calling.models import (
     Agent,
@@ -111,6 +113,7 @@ def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dic
         "agentId": agent.id,
         "phoneIds": [number.id for number in active],
         "inactivePhoneId": inactive.id,
+        "batchId": _batch(workspace, user, active, now).id,
     }
 
 
@@ -216,6 +219,25 @@ def _number(
         phone.agent = agent
         phone.save(update_fields=["agent"])
     return phone
+
+
+def _batch(
+    workspace: Workspace, user: User, numbers: list[PhoneNumber], now: datetime
+) -> CallBatch:
+    """The workspace's oldest batch: what the examples of the API's pages are about."""
+    batches = CallBatch.objects.for_workspace(workspace.id).living()
+    return batches.order_by("created_at", "id").first() or create_batch(
+        workspace_id=workspace.id,
+        user_id=user.id,
+        settings=BatchSettings(
+            name="Welcome calls",
+            phone_ids=[number.id for number in numbers],
+            retry=2,
+            timezone=workspace.timezone,
+        ),
+        actor=_SYSTEM,
+        now=now,
+    )
 
 
 def _key(workspace: Workspace, user: User, scope: Scope, known: str | None, now: datetime) -> str:

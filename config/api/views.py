@@ -1,9 +1,11 @@
 """The documentation pages, and the answer to every path that is none of ours."""
 
+import json
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -45,6 +47,11 @@ def _schema() -> Any:
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
+# The ids of the examples (*/api/examples), which are those of the contract.
+EXAMPLE_USER_ID = "64e5f12345abcdef12345678"
+EXAMPLE_PHONE_ID = "64e5f12345abcdef87654321"
+EXAMPLE_BATCH_IDS = ("64e5f12345abcdef98765432", "6806382f98da85ec32fac955")
+
 # Whatever a later release of the pages would like to load. Their own scripts are inline.
 _NOTHING_FROM_OUTSIDE = (
     "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline';"
@@ -75,7 +82,39 @@ class ApiSchemaView(_Documentation, SpectacularAPIView):
 
 
 class ApiSwaggerView(_Documentation, SpectacularSwaggerView):
-    """Swagger UI."""
+    """Swagger UI; beside demo data, with its key filled in and examples that run."""
+
+    template_name = "config/swagger_ui.html"
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if not getattr(response, "exception", False):
+            response.data["demo"] = _demo()
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+def _demo() -> dict[str, Any] | None:
+    """What `demo_docs.js` needs to know of the first demo workspace; None where there is none."""
+    if settings.DEMO_FILE is None:
+        return None
+    try:
+        workspace = json.loads(settings.DEMO_FILE.read_text())["workspaces"][0]
+        phone, batch = workspace["phoneIds"][0], workspace["batchId"]
+        return {
+            "scheme": "apiKeyAuth",
+            "key": workspace["apiKey"],
+            "ids": {
+                EXAMPLE_USER_ID: workspace["userId"],
+                EXAMPLE_PHONE_ID: phone,
+                **dict.fromkeys(EXAMPLE_BATCH_IDS, batch),
+            },
+            "parameters": {
+                "userId": workspace["userId"],
+                "batchId": batch,
+                "phoneId": phone,
+            },
+        }
+    except (OSError, ValueError, LookupError, TypeError):  # no demo, or one of another release
+        return None
 
 
 class ApiRedocView(_Documentation, SpectacularRedocView):

@@ -21,6 +21,11 @@ _NAVIGATION = [
             {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
             _page("Batches", "playlist_play", "batches_callbatch"),
             _page("Calls", "call", "batches_call"),
+            {
+                "title": "Number history",
+                "icon": "manage_search",
+                "link": reverse_lazy("admin:batches_call_contact"),
+            },
             _page("Imports", "upload_file", "batches_import"),
             _page("Do not call", "phone_disabled", "batches_donotcallentry"),
         ]
@@ -73,6 +78,7 @@ UNFOLD: dict[str, Any] = {
             "href": lambda request: static("outdial/icon.svg"),
         }
     ],
+    "DASHBOARD_CALLBACK": "batches.admin.home.dashboard",
     "STYLES": [lambda request: static("outdial/back_office.css")],
     "SCRIPTS": [lambda request: static("outdial/back_office.js")],
     "BORDER_RADIUS": "8px",

@@ -222,6 +222,9 @@ UNSURE_LOOKUP_SECONDS: list[float] = env.list(
 # To finish what is being placed when the dialer is asked to stop.
 DIALER_STOP_SECONDS = env.float("DIALER_STOP_SECONDS", default=30.0)
 
+# The credentials of the demo data, for the API's pages; in development only.
+DEMO_FILE: Path | None = None
+
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["workspaces.authentication.WorkspaceAuthentication"],
@@ -255,7 +258,7 @@ SPECTACULAR_SETTINGS = {
     },
     "SORT_OPERATIONS": True,  # the order of methods would differ between runs
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": f"{STATIC_URL}outdial/icon.svg",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,

@@ -1,6 +1,7 @@
 """For `make run` on one's own machine: fixed secrets, never to be reached from outside."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from config.logging import configure_logging
 from config.settings.base import *
@@ -14,6 +15,7 @@ DATABASES = {"default": database()}
 
 # `seed_demo` prints passwords and keys: it refuses to run where this is not set.
 DEMO_ALLOWED = True
+DEMO_FILE = Path(env.str("DATA_DIR", default=".data")) / "demo.json"
 
 # A lost callback is found out while somebody is still looking.
 CALLBACK_PATIENCE_SECONDS = env.float("CALLBACK_PATIENCE_SECONDS", default=10.0)

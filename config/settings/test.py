@@ -4,6 +4,7 @@ from config.logging import configure_logging
 from config.settings.development import *
 
 DEBUG = False
+DEMO_FILE = None
 SECRET_KEY = "test-only-test-only-test-only-test-only-test-only"  # noqa: S105
 CREDENTIAL_PEPPERS = {
     1: "test-only-pepper-one-test-only-pepper",

@@ -1,9 +1,13 @@
 import json
+from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
+from pytest_django import Settings
 
 from batches.models import CallBatch
+from config.demo import seed
 from tests import factories
 from tests.cast import person
 
@@ -32,6 +36,29 @@ def test_create_batch_works_from_the_swagger_page(page: Page, outside: list[str]
     answer = operation.locator(".live-responses-table")
     expect(answer.locator(".response-col_status").last).to_contain_text("201")
     assert CallBatch.objects.get().name == "API Campaign May 2025"
+    assert outside == []
+
+
+def test_beside_demo_data_the_key_is_filled_in_and_an_example_runs(
+    page: Page, outside: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    settings.DEMO_FILE = tmp_path / "demo.json"
+    workspace = seed(path=settings.DEMO_FILE, base_url="", now=timezone.now())["workspaces"][0]
+    page.goto("/api/docs")
+    operation = page.locator("#operations-Batches-createBatch")
+    operation.locator(".opblock-summary").click()
+    operation.get_by_role("button", name="Try it out").click()
+    expect(operation.locator("textarea.body-param__text")).to_contain_text(workspace["phoneIds"][0])
+    operation.get_by_role("button", name="Execute").click()
+
+    answer = operation.locator(".live-responses-table")
+    expect(answer.locator(".response-col_status").last).to_contain_text("201")
+    operation = page.locator("#operations-Batches-listBatches")
+    operation.locator(".opblock-summary").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    expect(answer.locator(".response-col_status").last).to_contain_text("200")
     assert outside == []
 
 

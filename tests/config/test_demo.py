@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from batches.models import BatchNumber, CallBatch
 from calling.models import Agent, CarrierAccount, PhoneNumber
 from config.demo import WORKSPACES
 from tests import factories
@@ -54,7 +55,7 @@ def test_the_file_has_its_shape(db: None, path: Path) -> None:
         assert list(entry) == [
             *("name", "workspaceId", "userId", "email", "password"),
             *("apiKey", "readOnlyApiKey", "bearerToken"),
-            *("agentId", "phoneIds", "inactivePhoneId"),
+            *("agentId", "phoneIds", "inactivePhoneId", "batchId"),
         ]
         assert len(entry["phoneIds"]) == 2
     assert counts() == [3, 2, 2, 4, 2, 6, 2]
@@ -100,6 +101,15 @@ def test_what_was_made_of_the_agent_since_stays(db: None, path: Path) -> None:
     assert counts()[-1] == 3
 
 
+def test_each_workspace_has_a_draft_to_try_the_examples_on(db: None, path: Path) -> None:
+    for entry in seed(path)["workspaces"]:
+        batch = CallBatch.objects.get(workspace_id=entry["workspaceId"])
+        assert (batch.id, batch.status) == (entry["batchId"], "draft")
+    entry = seed(path)["workspaces"][0]
+    CallBatch.objects.filter(id=entry["batchId"]).update(deleted_at=timezone.now())
+    assert seed(path)["workspaces"][0]["batchId"] != entry["batchId"]
+
+
 def limits() -> tuple[set[int], set[int]]:
     """Calls at a time of the workspaces, calls a second of the accounts."""
     return (
@@ -139,7 +149,9 @@ def test_limits_that_were_changed_since_stay(db: None, path: Path, limit: int) -
     Workspace.objects.update(concurrency_limit=limit)
     CarrierAccount.objects.update(calls_per_second=limit)
     before = list(CarrierAccount.objects.order_by("id").values())
-    PhoneNumber.objects.filter(number__in=[one.numbers[0] for one in WORKSPACES]).delete()
+    numbers = PhoneNumber.objects.filter(number__in=[one.numbers[0] for one in WORKSPACES])
+    BatchNumber.objects.filter(phone__in=numbers).delete()
+    numbers.delete()
     seed(path)
     assert limits() == ({limit}, {limit})
     assert list(CarrierAccount.objects.order_by("id").values()) == before
@@ -175,7 +187,7 @@ def test_every_credential_works_and_for_its_own_workspace_only(
         read_only = {"x-api-key": entry["readOnlyApiKey"]}
         checked(create(api, read_only, entry["phoneIds"][0]), 403)
         listed = api.get(f"/api/call/batches/{entry['userId']}", read_only)
-        assert checked(listed, 200)["data"]["pagination"]["total"] == 4
+        assert checked(listed, 200)["data"]["pagination"]["total"] == 5  # one was there
         credentials = {"email": entry["email"], "password": entry["password"]}
         checked(api.post("/api/auth/login", credentials), 200)
 
