@@ -59,6 +59,10 @@ class AuditedAdmin(ModelAdmin[Row]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
         return reach_of(request).narrow(super().get_queryset(request), self.workspace_path)
 
+    def get_led(self, request: HttpRequest) -> QuerySet[Row]:
+        """The rows that the person may change, or name in other rows."""
+        return reach_of(request).narrow_to_led(self.get_queryset(request), self.workspace_path)
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
@@ -89,8 +93,7 @@ class AuditedAdmin(ModelAdmin[Row]):
         """A choice among rows that the person may give away: those of workspaces they lead."""
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if isinstance(related, AuditedAdmin) and "queryset" not in kwargs:
-            rows = related.get_queryset(request)
-            kwargs["queryset"] = reach_of(request).narrow_to_led(rows, related.workspace_path)
+            kwargs["queryset"] = related.get_led(request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     # --- audit ---
