@@ -34,8 +34,12 @@ class Exchange:
 
 def note_exchanges(exchanges: Sequence[Exchange], *, now: datetime) -> None:
     """Open, close or leave the breaker of each account; pause the batches of one that is given up."""
-    if well := {one.account_id for one in exchanges if not one.error}:
-        note_success(sorted(well), now=now)
+    well: dict[str, datetime] = {}
+    for one in exchanges:
+        if not one.error:
+            well[one.account_id] = max(one.asked_at, well.get(one.account_id, one.asked_at))
+    if well:
+        note_success(well, now=now)
     for one in exchanges:
         try:
             _note(one, now)

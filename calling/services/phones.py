@@ -1,22 +1,19 @@
 """Writes on phone numbers. Each function is one transaction and records its own audit event."""
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import Http404
-from django.utils.crypto import salted_hmac
-from rest_framework.exceptions import APIException
 
-from calling.carriers.base import CarrierError, Credentials
+from calling.carriers.base import Credentials
 from calling.carriers.registry import CARRIERS
 from calling.models import CarrierAccount, PhoneNumber
-from calling.services.accounts import stored_credentials
+from calling.services.accounts import MENDED, digest_of, stored_credentials
 from calling.services.agents import lock_agent
+from calling.services.verifying import verify
 from workspaces.callers import Actor
 from workspaces.errors import field_error
 from workspaces.models import AuditEvent
@@ -24,15 +21,6 @@ from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 from workspaces.services.members import active_member
 from workspaces.sql import insert_rows
-
-VERIFY_WITHIN = 15.0  # seconds, for all that a carrier is asked about a number
-
-
-class CarrierAway(APIException):
-    """The carrier could not be asked: nothing was stored, and asking again may help."""
-
-    status_code = 503
-    wait = 5  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +43,8 @@ def add_phone(
     `already_added`), CarrierAway. Must not be called inside a transaction: it waits for the carrier.
     """
     active_member(workspace_id, user_id)
-    verified = replace(phone, credentials=_verify(phone))
+    credentials = verify(phone.carrier, phone.credentials, phone.number)
+    verified = replace(phone, credentials=credentials)
     with transaction.atomic():
         if phone.agent_id is not None:
             lock_agent(workspace_id, phone.agent_id)
@@ -100,7 +89,7 @@ def update_phone(
         phone = phones.filter(id=phone_id).first()
         if phone is None:
             raise Http404
-        if "agent_id" in changes:
+        if changes.get("agent_id") is not None:
             lock_agent(workspace_id, changes["agent_id"])
         for name, value in changes.items():
             setattr(phone, name, value)
@@ -131,20 +120,13 @@ def store_account(
     `calls_per_second` is for a new one: what is known keeps its limits. Part of the write of a number,
     in whose transaction it is called and with whose event it is told.
     """
-    account_id = credentials.account_id
-    digest = salted_hmac("calling.CarrierAccount", f"{carrier}:{account_id}", algorithm="sha256")
-    stored = {
-        "credentials": stored_credentials(credentials),
-        "updated_at": now,
-        # The carrier has just taken them.
-        "failures": 0,
-        "resting_until": None,
-    }
+    # The carrier has just taken them.
+    stored = {"credentials": stored_credentials(credentials), "updated_at": now, **MENDED}
     # Without reading the old ones: new credentials also mend an account whose key is lost.
     account, _ = CarrierAccount.objects.defer("credentials").update_or_create(
         workspace_id=workspace_id,
         carrier=carrier,
-        digest=digest.digest(),
+        digest=digest_of(carrier, credentials.account_id),
         defaults=stored,
         create_defaults={**stored, "calls_per_second": calls_per_second, "created_at": now},
     )
@@ -168,33 +150,3 @@ def _insert(phone: PhoneNumber, event: AuditEvent) -> None:
     except IntegrityError as error:
         message = "This number has been added to the workspace already."
         raise field_error("phoneNumber", message, "already_added") from error
-
-
-def _verify(phone: NewPhone) -> Credentials:
-    adapter = CARRIERS[phone.carrier]
-    if adapter.asks_back and not settings.PUBLIC_BASE_URL:
-        message = (
-            f"{adapter.title} cannot be used here: it needs an address to ask what to do with a call,"
-            " and this server has none (PUBLIC_BASE_URL)."
-        )
-        raise field_error("integration", message, "integration_unavailable")
-    try:
-        return asyncio.run(
-            _within_time(adapter.verify_credentials(phone.credentials, phone.number))
-        )
-    except CarrierError as error:
-        if error.permanent:
-            field, code = error.field or "integration", error.code or "carrier_refused"
-            raise field_error(field, error.message, code) from error
-        raise CarrierAway(error.message) from error
-    except TimeoutError as error:
-        raise CarrierAway(f"{adapter.title} did not answer in time.") from error
-    except Exception as error:
-        # Its text may quote the request, credentials and all. Where it happened stays in the log.
-        fault = RuntimeError(f"{type(error).__name__} in the carrier {phone.carrier}")
-        raise fault.with_traceback(error.__traceback__) from None
-
-
-async def _within_time(asking: Coroutine[Any, Any, Credentials]) -> Credentials:
-    async with asyncio.timeout(VERIFY_WITHIN):
-        return await asking
