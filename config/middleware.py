@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -10,6 +11,8 @@ from zoneinfo import ZoneInfo
 import structlog
 from axes.middleware import AxesMiddleware
 from csp.middleware import CSPMiddleware
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -48,7 +51,7 @@ class RequestFrameMiddleware:
         log(
             "request",
             method=request.method,
-            path=request.path,  # no query: a search may be somebody's phone number
+            path=_loggable(request.path),  # no query: a search may be somebody's phone number
             status=response.status_code,
             ms=round((time.perf_counter() - started) * 1000, 1),
         )
@@ -64,6 +67,14 @@ class RequestFrameMiddleware:
         if response.status_code >= 400 and _is_html(response):
             return _in_envelope(request, response)
         return response
+
+
+def _loggable(path: str) -> str:
+    """Whoever reads a log must not set the password of somebody who was mailed a link."""
+    return _link_of_mail.sub(r"\1[redacted]", path)
+
+
+_link_of_mail = re.compile(r"(/admin/(?:reset|invitation)/[^/]+/).+")
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -101,7 +112,24 @@ class _BackOfficeOnly:
         return super().__call__(request)  # type: ignore[misc,no-any-return]
 
 
-class BackOfficeSession(_BackOfficeOnly, SessionMiddleware): ...
+class BackOfficeSession(_BackOfficeOnly, SessionMiddleware):
+    """A session ends when nobody has opened a page for its time, SESSION_COOKIE_AGE.
+
+    It is stored again, with its time anew, once half of that is over: not with every request. The
+    polling of a page that somebody left open does not count.
+    """
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        session = request.session
+        is_person = session.accessed and SESSION_KEY in session and not _is_polling(request)
+        now = time.time()
+        if is_person and now - session.get("renewed_at", 0) > settings.SESSION_COOKIE_AGE / 2:
+            session["renewed_at"] = now
+        return super().process_response(request, response)
+
+
+def _is_polling(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
 
 
 class BackOfficeCsrf(_BackOfficeOnly, CsrfViewMiddleware): ...

@@ -118,13 +118,20 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["email", "name"]},
+    },
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 10},
+        "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# How long the link of an invitation lasts; that of a forgotten password ends sooner
+# (workspaces.tokens).
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60  # seconds
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -142,6 +149,7 @@ AXES_VERBOSE = False
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "workspaces.services.logins.attempted_email"
 AXES_CLIENT_IP_CALLABLE = "workspaces.client.client_ip"
+AXES_LOCKOUT_CALLABLE = "workspaces.admin.sign_in.locked_out"
 
 
 def numbered_secrets(

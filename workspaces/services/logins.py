@@ -91,6 +91,13 @@ def issue_token(
     return text, token
 
 
+def record_sign_in(*, user: Any, actor: Actor, now: datetime) -> None:
+    """A session of the back office began. (Failures are django-axes' to keep: they have no end.)"""
+    audit_event(actor=actor, action="session.create", target=user, workspace_id=None, now=now).save(
+        force_insert=True
+    )
+
+
 def delete_expired_tokens(*, before: datetime) -> int:
     """Forget tokens that expired before this time. Returns how many; their audit events stay."""
     deleted, _ = AccessToken.objects.filter(expires_at__lt=before).delete()
