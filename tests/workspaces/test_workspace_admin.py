@@ -57,7 +57,9 @@ def test_limits_and_window_are_set_as_a_person_writes_them(
     page = response.content.decode()
     assert 'value="08:30"' in page
     assert 'value="24:00"' in page
-    assert len(re.findall(r"<input[^>]*\schecked(?=[\s>])", page)) == 4  # two days, active, do-not-call
+    assert (
+        len(re.findall(r"<input[^>]*\schecked(?=[\s>])", page)) == 4
+    )  # two days, active, do-not-call
 
 
 def test_blank_hours_are_all_day(staff: Client, owner: Person) -> None:
@@ -111,7 +113,9 @@ def test_a_day_that_comes_twice_counts_once(staff: Client, owner: Person) -> Non
 
 def test_a_new_workspace_starts_without_a_window(staff: Client) -> None:
     page = staff.get(ADD).content.decode()
-    assert len(re.findall(r"<input[^>]*\schecked(?=[\s>])", page)) == 9  # every day, active, do-not-call
+    assert (
+        len(re.findall(r"<input[^>]*\schecked(?=[\s>])", page)) == 9
+    )  # every day, active, do-not-call
     assert staff.post(ADD, form()).status_code == 302
     assert not Workspace.objects.get().has_calling_window
 
@@ -126,3 +130,36 @@ def test_saving_has_a_dialer_look_at_once(staff: Client, owner: Person, stranger
     event = AuditEvent.objects.get()
     assert (event.action, event.workspace_id) == ("workspace.update", owner.workspace.id)
     assert "Concurrency limit" in str(event.changes)
+
+
+def test_countries_are_written_as_people_do(staff: Client, owner: Person) -> None:
+    countries = form(called_countries="us, GB,us")
+    assert staff.post(change(owner.workspace), countries).status_code == 302
+    assert Workspace.objects.get(id=owner.workspace.id).called_countries == ["GB", "US"]
+    response = staff.post(change(owner.workspace), form(called_countries="GB,XX"))
+    assert "No ISO 3166 code: XX." in response.content.decode()
+
+
+def test_the_page_says_in_words_when_and_how_much_is_called(staff: Client, owner: Person) -> None:
+    fields = {
+        "calling_hour_start": "08:30",
+        "calling_hour_end": "17:00",
+        "allowed_days": ["1", "2", "3", "4", "5"],
+        "concurrency_limit": 20,
+        "contact_daily_cap": 1,
+    }
+    staff.post(change(owner.workspace), form(timezone="Europe/London", **fields))
+    page = html.unescape(staff.get(change(owner.workspace)).content.decode())
+    assert "08:30 to 17:00, Monday to Friday (Europe/London)" in page
+    assert "20 calls at a time; 1 attempt on a number in 24 hours" in page
+
+
+def test_its_links_lead_to_its_own_rows(staff: Client, owner: Person, stranger: Person) -> None:
+    page = html.unescape(staff.get(change(owner.workspace)).content.decode())
+    links = re.findall(r'href="(\S+\?workspace__id__exact=\w+)"', page)
+    assert len(links) == 5
+    for link in links:
+        response = staff.get(link)
+        assert response.status_code == 200
+        rows = response.context["cl"].result_list
+        assert {row.workspace_id for row in rows} <= {owner.workspace.id}

@@ -1,42 +1,54 @@
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from unfold.enums import ActionVariant
 
+from workspaces.admin.filters import WorkspaceFilter
 from workspaces.back_office.base import AuditedAdmin, actor_of
+from workspaces.back_office.confirm import Confirmation, confirmed, row_to_steer
+from workspaces.back_office.pages import form_page, list_page
 from workspaces.back_office.reach import reach_of
+from workspaces.back_office.theme import action, display
 from workspaces.callers import Scope
-from workspaces.models import AccessToken, ApiKey, Membership
+from workspaces.forms import NewApiKeyForm
+from workspaces.models import AccessToken, ApiKey
 from workspaces.services.credentials import create_api_key, revoke
 
+SOON_DAYS = 14
+_SCOPES = {Scope.MANAGE: "manage", Scope.READ: "read"}
+_VARIANTS = {"usable": "success", "soon": "warning", "expired": "", "revoked": "danger"}
 
-class NewApiKeyForm(forms.ModelForm[ApiKey]):
-    scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=[Scope.MANAGE]
-    )
 
-    class Meta:
-        model = ApiKey
-        fields = ["workspace", "created_by", "name", "scopes", "expires_at"]
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
 
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        workspace, user = values.get("workspace"), values.get("created_by")
-        members = Membership.objects.filter(workspace=workspace, user=user)
-        if workspace and user and not members.exists():
-            self.add_error("created_by", "A key acts as a member of its workspace.")
-        return values
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("usable", "Usable"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "revoked":
+            return queryset.exclude(revoked_at=None)
+        living, is_over = queryset.filter(revoked_at=None), {"expires_at__lte": timezone.now()}
+        if self.value() == "expired":
+            return living.filter(**is_over)
+        return living.exclude(**is_over) if self.value() == "usable" else queryset
 
 
 class CredentialAdmin(AuditedAdmin[Any]):
     """Keys and tokens: made once, looked at, revoked; never edited, never deleted."""
 
     actions = ["revoke_selected"]
+    actions_detail = ["revoke"]
     ordering = ["-created_at", "-id"]
+    list_filter = [WorkspaceFilter, StateFilter, "last_used_at"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -44,32 +56,101 @@ class CredentialAdmin(AuditedAdmin[Any]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return reach_of(request).leads_any
+    def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if object_id is None:
+            return reach_of(request).leads_any
+        credential = self.get_object(request, str(object_id))
+        if credential is None:
+            raise Http404
+        return credential.revoked_at is None and self.may_steer(request, credential)
 
-    @admin.action(description="Revoke: end at once, for good", permissions=["revoke"])
-    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        revoked = 0
-        usable = queryset.filter(revoked_at=None)
-        for credential in reach_of(request).narrow_to_led(usable, self.workspace_path):
-            try:
-                revoke(
-                    model=self.model,
-                    workspace_id=credential.workspace_id,
-                    credential_id=credential.id,
-                    actor=actor_of(request),
-                    now=timezone.now(),
-                )
-            except Http404:  # somebody else did it a moment ago
-                continue
-            revoked += 1
+    @action(
+        description="Revoke", permissions=["revoke"], icon="block", variant=ActionVariant.DANGER
+    )
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        credential = row_to_steer(self, request, object_id)
+        question = Confirmation(
+            title=f"Revoke {credential.prefix}?",
+            text="It ends at once, for good: whatever still sends it is answered 401.",
+            facts=self.facts(credential),
+            button="Revoke",
+            is_dangerous=True,
+        )
+
+        def act(row: Any, values: dict[str, Any]) -> str:
+            self._revoke(request, row)
+            return f"Revoked {row.prefix}."
+
+        return confirmed(self, request, credential, question, act)
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Asks first: the same form comes back with `confirmed`."""
+        usable = queryset.filter(revoked_at=None).select_related("workspace")
+        credentials = list(reach_of(request).narrow_to_led(usable, self.workspace_path))
+        if not credentials:
+            self.message_user(request, "Nothing selected that you may revoke.", messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            return self._ask_about_many(request, credentials)
+        revoked = sum(self._revoke(request, credential) for credential in credentials)
         self.message_user(request, f"Revoked: {revoked}.", messages.SUCCESS)
+        return None
 
-    @admin.display(description="state", ordering="revoked_at")
-    def state(self, credential: ApiKey | AccessToken) -> str:
+    def _ask_about_many(self, request: HttpRequest, credentials: list[Any]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Revoke?",
+            "opts": self.opts,
+            "credentials": credentials,
+            "back": list_page(self),
+        }
+        return TemplateResponse(request, "admin/workspaces/revoke_many.html", context)
+
+    def _revoke(self, request: HttpRequest, credential: Any) -> bool:
+        """False: somebody else did it a moment ago."""
+        try:
+            revoke(
+                model=self.model,
+                workspace_id=credential.workspace_id,
+                credential_id=credential.id,
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+        except Http404:
+            return False
+        return True
+
+    def facts(self, credential: Any) -> list[str]:
+        """Sentences to decide by."""
+        return [f"It belongs to the workspace {credential.workspace}.", self._last_use(credential)]
+
+    def _last_use(self, credential: Any) -> str:
+        if credential.last_used_at is None:
+            return "It was never used."
+        days = (timezone.now() - credential.last_used_at).days
+        return "It was used today." if days < 1 else f"It was last used {days} days ago."
+
+    @display(description="state", ordering="revoked_at", label=_VARIANTS)
+    def state(self, credential: ApiKey | AccessToken) -> Any:
+        now = timezone.now()
         if credential.revoked_at:
             return "revoked"
-        return "usable" if credential.is_usable(timezone.now()) else "expired"
+        if not credential.is_usable(now):
+            return "expired"
+        if credential.expires_at is None:
+            return "usable"
+        left = credential.expires_at - now
+        if left < timedelta(days=1):
+            return "soon", "expires within a day"
+        days = round(left / timedelta(days=1))
+        words = f"expires in {days} day{'s' if days > 1 else ''}"
+        return ("soon" if days <= SOON_DAYS else "usable"), words
+
+    @display(description="state")
+    def state_in_words(self, credential: ApiKey | AccessToken) -> str:
+        state = self.state(credential)
+        return str(state[1] if isinstance(state, tuple) else state)
 
 
 @admin.register(ApiKey)
@@ -78,89 +159,86 @@ class ApiKeyAdmin(CredentialAdmin):
         "prefix",
         "name",
         "workspace",
-        "created_by",
+        "scopes_in_words",
         "state",
         "last_used_at",
-        "expires_at",
+        "created_by",
     ]
-    list_filter = ["revoked_at", "last_used_at"]
     list_select_related = ["workspace", "created_by"]
     search_fields = ["public_id", "name", "workspace__name", "created_by__email"]
     fields = [
-        "prefix",
-        "workspace",
-        "created_by",
-        "name",
-        "scopes",
-        "state",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-        "last_used_at",
+        *("prefix", "name", "workspace", "scopes_in_words", "acts_as", "state_in_words"),
+        *("created_at", "expires_at", "revoked_at", "last_used_at"),
     ]
-    autocomplete_fields = ["workspace", "created_by"]
 
-    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = NewApiKeyForm
-        return super().get_form(request, obj, change, **kwargs)
+    @display(description="may", ordering="scopes")
+    def scopes_in_words(self, key: ApiKey) -> str:
+        return ", ".join(_SCOPES[Scope(scope)] for scope in key.scopes)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields if obj else NewApiKeyForm.Meta.fields
+    @display(description="acts as")
+    def acts_as(self, key: ApiKey) -> str:
+        return f"{key.created_by.name} <{key.created_by.email}>".strip()
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        data = request.POST if request.method == "POST" else None
+        form = NewApiKeyForm(data, reach=reach_of(request), user=request.user)  # type: ignore[arg-type]
+        if form.is_valid():
+            return self._created(request, form)
+        return form_page(
+            self,
+            request,
+            form,
+            title="New API key",
+            button="Create the key",
+            text="A program sends it as the header x-api-key, and then acts in one workspace.",
+        )
+
+    def _created(self, request: HttpRequest, form: forms.Form) -> HttpResponse:
+        """Show the key in this very answer: a message would pass through a cookie or the database."""
+        values = form.cleaned_data
         text, key = create_api_key(
-            workspace_id=obj.workspace_id,
-            user_id=obj.created_by_id,
-            name=obj.name,
-            scopes=obj.scopes,
-            expires_at=obj.expires_at,
+            workspace_id=values["workspace"].id,
+            user_id=values["acts_as"].id,
+            name=values["name"],
+            scopes=[values["scopes"]],
+            expires_at=values["expires_at"],
             actor=actor_of(request),
             now=timezone.now(),
         )
-        obj.pk, obj.public_id, obj.created_at = key.pk, key.public_id, key.created_at
-        request.new_api_key = text  # type: ignore[attr-defined]  # for this response only
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The service has written the audit event; Django's own history gets its line."""
-        return admin.ModelAdmin.log_addition(self, request, obj, message)
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
-        """Show the key in this very answer: a message would pass through a cookie or the database."""
+        address = request.build_absolute_uri("/api/auth/me")
         context = {
             **self.admin_site.each_context(request),
             "title": "API key created",
             "opts": self.opts,
-            "api_key": obj,
-            "text": request.new_api_key,  # type: ignore[attr-defined]
+            "api_key": key,
+            "workspace": values["workspace"],
+            "acts_as": values["acts_as"],
+            "scope": self.scopes_in_words(key),
+            "text": text,
+            "curl": f"curl '{address}' --header 'x-api-key: {text}'",
+            "back": list_page(self),
         }
         return TemplateResponse(request, "admin/workspaces/apikey/created.html", context)
 
 
 @admin.register(AccessToken)
 class AccessTokenAdmin(CredentialAdmin):
-    list_display = [
-        "prefix",
-        "user",
-        "workspace",
-        "state",
-        "created_at",
-        "last_used_at",
-        "expires_at",
-    ]
-    list_filter = ["revoked_at", "expires_at"]
+    """Bearer tokens: a login of the API makes one."""
+
+    list_display = ["prefix", "user", "workspace", "state", "last_used_at", "created_at"]
     list_select_related = ["workspace", "user"]
     search_fields = ["public_id", "workspace__name", "user__email"]
     fields = [
-        "prefix",
-        "workspace",
-        "user",
-        "state",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-        "last_used_at",
+        *("prefix", "user", "workspace", "state_in_words"),
+        *("created_at", "expires_at", "revoked_at", "last_used_at"),
     ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a login makes it
+
+    def facts(self, credential: Any) -> list[str]:
+        return [f"It signs in {credential.user}.", *super().facts(credential)]

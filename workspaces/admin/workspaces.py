@@ -1,12 +1,25 @@
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 
 from workspaces.back_office.base import DialingAdmin, ReadOnlyInline
 from workspaces.back_office.reach import reach_of
-from workspaces.forms import WorkspaceForm
-from workspaces.models import Membership, Workspace
+from workspaces.back_office.theme import display
+from workspaces.clock import clock_time
+from workspaces.forms import DAY_NAMES, WorkspaceForm
+from workspaces.models import EVERY_DAY, Membership, Workspace
+
+_LISTS = {
+    "Batches": "batches_callbatch",
+    "Phone numbers": "calling_phonenumber",
+    "Agents": "calling_agent",
+    "API keys": "workspaces_apikey",
+    "Members": "workspaces_membership",
+}
+_SHOWN_MEMBERS = 50
 
 
 class MembershipInline(ReadOnlyInline[Membership]):
@@ -16,6 +29,7 @@ class MembershipInline(ReadOnlyInline[Membership]):
     verbose_name_plural = "members"
     fields = ["user", "role", "created_at"]
     show_change_link = True
+    per_page = _SHOWN_MEMBERS
 
     def get_queryset(self, request):  # type: ignore[no-untyped-def]
         return super().get_queryset(request).select_related("user").order_by("user__email")
@@ -25,7 +39,7 @@ class MembershipInline(ReadOnlyInline[Membership]):
 class WorkspaceAdmin(DialingAdmin[Workspace]):
     form = WorkspaceForm
     workspace_path = "pk"
-    list_display = ["name", "timezone", "is_active", "created_at"]
+    list_display = ["name", "state", "timezone", "window", "limits", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name"]
     ordering = ["-created_at", "-id"]
@@ -69,3 +83,59 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
         """Whether a tenant is suspended is not the tenant's to say."""
         own = [] if reach_of(request).is_all else ["is_active"]
         return [*self.readonly_fields, *own]
+
+    @display(
+        description="state", ordering="is_active", label={"active": "success", "off": "danger"}
+    )
+    def state(self, workspace: Workspace) -> tuple[str, str]:
+        return ("active", "active") if workspace.is_active else ("off", "suspended")
+
+    @display(description="calls")
+    def window(self, workspace: Workspace) -> str:
+        return f"{_hours(workspace)}, {_days(workspace.allowed_days)}"
+
+    @display(description="limits")
+    def limits(self, workspace: Workspace) -> str:
+        return "; ".join(_limits(workspace)) or "none"
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        workspace = kwargs.get("obj") or context.get("original")
+        if workspace is not None:
+            context["summary"] = {
+                "Calls": f"{self.window(workspace)} ({workspace.timezone})",
+                "Limits": self.limits(workspace),
+                "Countries": ", ".join(workspace.called_countries) or "those of its own numbers",
+                "Do not call": "honoured by every batch"
+                if workspace.dnc_enabled
+                else "honoured by batches that ask for it",
+            }
+            context["lists"] = [
+                (name, f"{reverse(f'admin:{page}_changelist')}?workspace__id__exact={workspace.pk}")
+                for name, page in _LISTS.items()
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _hours(workspace: Workspace) -> str:
+    start, end = workspace.calling_hour_start, workspace.calling_hour_end
+    if start is None or end is None:
+        return "all day"
+    return f"{clock_time(start)} to {clock_time(end)}"
+
+
+def _days(days: Iterable[int]) -> str:
+    allowed = sorted(days)
+    if allowed == list(EVERY_DAY):
+        return "every day"
+    if allowed == [1, 2, 3, 4, 5]:
+        return "Monday to Friday"
+    return ", ".join(DAY_NAMES[day] for day in allowed)
+
+
+def _limits(workspace: Workspace) -> Iterable[str]:
+    if limit := workspace.concurrency_limit:
+        yield f"{limit} call{'s' if limit > 1 else ''} at a time"
+    if cap := workspace.contact_daily_cap:
+        yield f"{cap} attempt{'s' if cap > 1 else ''} on a number in 24 hours"
