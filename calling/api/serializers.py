@@ -353,7 +353,9 @@ class CarrierProblemSerializer(serializers.Serializer[Any]):
 
     message = serializers.CharField(source="last_error")
     at = UtcDateTimeField(source="last_error_at")
-    failures = serializers.IntegerField(help_text="In a row; 0: it refused the account, or wanted fewer requests.")
+    failures = serializers.IntegerField(
+        help_text="In a row; 0: it refused the account, or wanted fewer requests."
+    )
     retryAt = UtcDateTimeField(
         source="resting_until", allow_null=True, help_text="No call is placed before."
     )
