@@ -100,6 +100,12 @@ class CallBatch(CallingWindow):
                 name="callbatch_dialed",
                 condition=Q(status=BatchStatus.ACTIVE, deleted_at__isnull=True),
             ),
+            # The front page: what the system paused.
+            models.Index(
+                fields=["workspace", "-updated_at"],
+                name="callbatch_paused",
+                condition=Q(status=BatchStatus.PAUSED, deleted_at__isnull=True),
+            ),
         ]
         constraints = [
             *CallingWindow.Meta.constraints,
@@ -243,6 +249,14 @@ class CallCounter(models.Model):
     picked = models.IntegerField(default=0, help_text="Answered at least once.")
 
     class Meta:
+        indexes = [
+            # The front page: which batches have unknown calls? Costs only who changes their number.
+            models.Index(
+                fields=["workspace", "batch"],
+                name="callcounter_with_unknown",
+                condition=~Q(unknown=0),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["batch", "slot"], name="callcounter_slot_once"),
         ]

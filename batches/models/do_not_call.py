@@ -42,6 +42,12 @@ class DoNotCallEntry(models.Model):
                 name="donotcallentry_newest",
                 condition=Q(deleted_at__isnull=True),
             ),
+            # The history of a number: when was it taken off?
+            models.Index(
+                fields=["workspace", "phone_number"],
+                name="donotcallentry_taken_off",
+                condition=Q(deleted_at__isnull=False),
+            ),
         ]
         constraints = [
             # Also the question before every call: is this number listed?
