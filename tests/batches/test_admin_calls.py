@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from batches.admin.calls import ShortPaginator
 from batches.models import Call
 from tests import factories
+from workspaces.back_office.paging import ShortPaginator
 
 LIST = reverse("admin:batches_call_changelist")
 
