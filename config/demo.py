@@ -95,7 +95,8 @@ def _admin(known: dict[str, Any], base_url: str, now: datetime) -> dict[str, str
 
 
 def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dict[str, Any]:
-    user, password = _user(demo.email, known.get("password"), now, name=f"{demo.name} Owner")
+    fields = {"name": f"{demo.name} Owner", "is_staff": True}
+    user, password = _user(demo.email, known.get("password"), now, **fields)
     workspace = _workspace_of(user, demo, now)
     agent = _agent(workspace, user, demo, now)
     account = _account(workspace, demo, now)
@@ -126,6 +127,7 @@ def _user(email: str, password: str | None, now: datetime, **fields: Any) -> tup
         user.set_password(password)
         user.is_active = True
         user.save()
+    User.objects.filter(id=user.id, is_staff=False).update(is_staff=True)  # of an earlier release
     return user, password
 
 

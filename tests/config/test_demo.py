@@ -204,6 +204,17 @@ def test_the_admin_can_sign_in_to_the_back_office(db: None, path: Path) -> None:
     assert (response.status_code, response["Location"]) == (302, "/admin/")
 
 
+def test_owners_can_sign_in_too_and_see_their_own(db: None, path: Path) -> None:
+    ours, others = seed(path)["workspaces"]
+    client = Client()
+    form = {"username": ours["email"], "password": ours["password"]}
+    client.post("/admin/login/?next=/admin/", form)
+    numbers = client.get("/admin/calling/phonenumber/").content.decode()
+    assert "+12125550100" in numbers
+    assert "+442079460100" not in numbers
+    assert others["workspaceId"] not in numbers
+
+
 def test_a_second_run_keeps_everything(db: None, path: Path) -> None:
     first, before = seed(path), counts()
     assert seed(path) == first
