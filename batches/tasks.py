@@ -1,5 +1,6 @@
 """Background work of this app, run by the Procrastinate worker."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django.utils import timezone
@@ -7,18 +8,26 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.tasks import Task
 from procrastinate.types import JSONDict
+from rest_framework.exceptions import ValidationError
 
+from batches.imports.capacity import ImportsBusy
 from batches.mails import leaders_of, send_import_summary, send_listing
+from batches.models import ContactsFile, Import
 from batches.services.callback_archive import delete_old_callbacks
+from batches.services.file_imports import delete_old_files, import_file
 from batches.services.imports import delete_error_rows, fail_abandoned_imports
+from workspaces.callers import Actor, CredentialKind
 
 # A living import moves every few thousand rows; the longest step is the load at its end.
 SILENT_IMPORTS_ARE_DEAD_AFTER = timedelta(minutes=15)
 KEEP_ERROR_ROWS = timedelta(days=30)
 KEEP_CARRIER_CALLBACKS = timedelta(days=30)
+KEEP_FILES = timedelta(days=1)
 
 # After 5 s, 25 s, 2 min, 10 min, 52 min and 4 h; then the job stays as failed, to be looked at.
 MAIL_RETRY = RetryStrategy(max_attempts=6, exponential_wait=5)
+# The other imports of this process are as long as files are.
+IMPORT_RETRY = RetryStrategy(max_attempts=100, wait=10, retry_exceptions={ImportsBusy})
 
 
 @app.task(retry=MAIL_RETRY)
@@ -44,6 +53,16 @@ def mail_leaders(task: Task[..., bool, ...], workspace_id: str, **ids: str) -> N
         task.batch_defer(*jobs)
 
 
+@app.task(retry=IMPORT_RETRY)
+def read_file(file_id: str, import_id: str, ip: str | None, request_id: str) -> None:
+    """Import or check a file of contacts for whoever asked for it; the `Import` tells how it went."""
+    record = Import.objects.get(id=import_id)
+    file = ContactsFile.objects.select_related("workspace", "batch").get(id=file_id)
+    actor = Actor(record.created_by_id, CredentialKind.SESSION, ip=ip, request_id=request_id)
+    with suppress(ValidationError):  # told in the record
+        import_file(file=file, record=record, actor=actor, clock=timezone.now)
+
+
 @app.periodic(cron="*/10 * * * *", periodic_id="close_abandoned_imports")
 @app.task(queueing_lock="close_abandoned_imports", pass_context=False)
 def close_abandoned_imports(timestamp: int) -> int:
@@ -64,3 +83,10 @@ def clean_up_error_rows(timestamp: int) -> int:
 def clean_up_carrier_callbacks(timestamp: int) -> int:
     """Nightly: carriers' requests of a month ago, as they came. Returns how many went."""
     return delete_old_callbacks(before=timezone.now() - KEEP_CARRIER_CALLBACKS)
+
+
+@app.periodic(cron="57 * * * *", periodic_id="clean_up_files")
+@app.task(queueing_lock="clean_up_files", pass_context=False)
+def clean_up_files(timestamp: int) -> int:
+    """Hourly: files that nobody has imported for a day. Returns how many went."""
+    return delete_old_files(before=timezone.now() - KEEP_FILES)

@@ -186,6 +186,8 @@ NOT_BY_WORKSPACE = {
     "callattempt_uuid_once": "a carrier's callback knows nothing else",
     "import_running": "the clean-up asks across workspaces",
     "importerrorrow_once": "an import belongs to one workspace",
+    "contactsfile_created": "the clean-up asks across workspaces",
+    "contactsfilepart_once": "a file belongs to one workspace",
 }
 
 

@@ -21,7 +21,7 @@ from batches.imports.staging import StagingTable
 from batches.models import CallStatus
 from batches.models.call import EventReason
 from workspaces.ids import new_object_id
-from workspaces.sql import array_literal, fetch_all
+from workspaces.sql import array_literal, execute, fetch_all
 
 FEW = 1000  # so many go as arrays: a temporary table costs more (2.3 ms against 0.7)
 FINISHED = [CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.SKIPPED, CallStatus.CANCELLED]
@@ -82,8 +82,32 @@ WITH {{incoming}} existing AS MATERIALIZED (
         SELECT FROM existing WHERE existing.phone_number = incoming.phone_number
     )
 )
-SELECT phone_number, id, status FROM changed
+{{result}}
 """  # noqa: S608 (our own names)
+_CHANGED = "SELECT phone_number, id, status FROM changed"
+_COUNTED = "SELECT status, count(*) FROM changed GROUP BY status"
+# The order of a new table that was only copied into is that of the rows.
+_DROP_REPEATED = """
+DELETE FROM pg_temp.incoming WHERE ctid IN (
+    SELECT ctid FROM (
+        SELECT ctid, row_number() OVER (PARTITION BY phone_number ORDER BY ctid) AS place
+        FROM pg_temp.incoming
+    ) AS row WHERE place > 1
+)
+"""
+_FORESEEN = """
+SELECT
+    count(*) FILTER (WHERE EXISTS (
+        SELECT FROM batches_call AS call
+        WHERE call.batch_id = %s AND call.phone_number = incoming.phone_number
+    )),
+    count(*) FILTER (WHERE EXISTS (
+        SELECT FROM batches_donotcallentry AS entry
+        WHERE entry.workspace_id = %s AND entry.phone_number = incoming.phone_number
+            AND entry.deleted_at IS NULL
+    ))
+FROM pg_temp.incoming
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +147,7 @@ class Staged:
 
     def upsert(self, to: Destination) -> Loaded:
         """Into a batch that may have calls, under the rules of adding a number again."""
-        statement = _UPSERT.format(incoming=_AS_ARRAYS if self.are_few else "")
+        statement = _UPSERT.format(incoming=_AS_ARRAYS if self.are_few else "", result=_CHANGED)
         params = [*(self._arrays() if self.are_few else []), *_upsert_params(to)]
         ids, old_statuses = dict(self.ids), Counter[str]()
         for number, call_id, status in fetch_all(statement, params):
@@ -153,6 +177,29 @@ def staged_contacts(contacts: Sequence[Contact]) -> Iterator[Staged]:
         INCOMING.copy(staged.lines())
         INCOMING.analyze()
         yield staged
+
+
+class StagedFile(Staged):
+    """The rows of a file that are in `INCOMING`. Of a repeated number the first one counts."""
+
+    def __init__(self, rows: int) -> None:
+        """`rows`: how many were copied. Those that repeat a number go."""
+        super().__init__([])
+        self.repeated = execute(_DROP_REPEATED, [])
+        self.rows = rows - self.repeated
+        INCOMING.analyze()
+
+    def foreseen(self, *, workspace_id: str, batch_id: str) -> tuple[int, int]:
+        """How many numbers the batch has already, and how many are on the do-not-call list."""
+        params = [bytes.fromhex(batch_id), bytes.fromhex(workspace_id)]
+        [(existing, listed)] = fetch_all(_FORESEEN, params)
+        return existing, listed
+
+    def upsert(self, to: Destination) -> Loaded:
+        """As of any staged contacts, but without their ids: there may be a million."""
+        statement = _UPSERT.format(incoming="", result=_COUNTED)
+        old_statuses = Counter[str](dict(fetch_all(statement, _upsert_params(to))))
+        return Loaded([], self.rows - old_statuses.total(), old_statuses)
 
 
 def line_of(contact: Contact, call_id: str) -> bytes:

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO
 
 from batches.imports.capacity import import_slot
 from batches.imports.reading import Cell, FileRefused, Sheet, open_sheet
 from batches.imports.staging import StagingTable
 from batches.imports.tracking import Clock, ImportTracker, RowRefused
-from batches.models import ImportKind
+from batches.models import Import, ImportKind
 from workspaces.errors import field_error
+from workspaces.sql import insert_rows
 
 BLOCK = 5000  # rows staged, and told to the watchers of the import, at a time
 BLOCK_CELLS = 200_000  # of a wide file fewer rows
@@ -28,27 +30,29 @@ class SentFile:
 
 @contextmanager
 def tracked_import(
-    kind: ImportKind, *, workspace_id: str, file: SentFile, clock: Clock
+    kind: ImportKind,
+    *,
+    workspace_id: str,
+    file: SentFile,
+    clock: Clock,
+    record: Import | None = None,
 ) -> Iterator[tuple[Sheet, ImportTracker]]:
     """Open a file and its `Import` row, which tells the end whatever that is.
 
+    `record`: the row, if there is one already; otherwise it is made when the file has been opened.
     A FileRefused in the block becomes a ValidationError on `file`. Raises ImportsBusy.
     """
     with import_slot():
         try:
             sheet = open_sheet(file.content, file.name)
         except FileRefused as refused:
+            if record is not None:
+                ImportTracker(record, clock).refuse_file(refused.code, refused.message)
             raise field_error("file", refused.message, refused.code) from refused
-        tracker = ImportTracker(
-            workspace_id=workspace_id,
-            user_id=file.user_id,
-            kind=kind,
-            source=sheet.source,
-            file_name=file.name,
-            header=sheet.header,
-            dry_run=file.dry_run,
-            clock=clock,
-        )
+        if record is None:
+            record = _new_record(kind, workspace_id, file, sheet, clock())
+            insert_rows(record)
+        tracker = ImportTracker(record, clock)
         try:
             yield sheet, tracker
         except FileRefused as refused:
@@ -57,6 +61,22 @@ def tracked_import(
         except Exception:
             tracker.fail()
             raise
+
+
+def _new_record(
+    kind: ImportKind, workspace_id: str, file: SentFile, sheet: Sheet, now: datetime
+) -> Import:
+    return Import(
+        workspace_id=workspace_id,
+        created_by_id=file.user_id,
+        kind=kind,
+        source=sheet.source,
+        file_name=file.name[:255],
+        header=list(sheet.header),
+        dry_run=file.dry_run,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def stage_rows(

@@ -1,7 +1,8 @@
 """One contact at a time: normalised and checked, or what is wrong with it."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -141,22 +142,38 @@ def name_problem(name: str) -> tuple[str, str] | None:
 class FileColumns:
     """Where a file's columns go: the header, checked once."""
 
-    names: list[str]
+    names: list[str | None]  # None: the column is left out
     readers: dict[str, Any]  # columns whose cells are read as something else than what they are
-    has_errors: bool  # a file of refused rows, come back
 
     @classmethod
-    def of(cls, header: list[str], schema: VariableSchema, *, is_text: bool) -> "FileColumns":
-        """`is_text`: every cell is (CSV). Raises FileRefused for a missing or impossible column."""
-        if NUMBER not in header:
+    def of(
+        cls,
+        header: list[str],
+        schema: VariableSchema,
+        *,
+        is_text: bool,
+        taken_as: Sequence[str | None] | None = None,
+    ) -> "FileColumns":
+        """`is_text`: every cell is (CSV). `taken_as`: for each column another name; None: not at all.
+
+        Raises FileRefused for a missing or impossible column.
+        """
+        # A file of refused rows, come back, has a column that is none of a contact's.
+        names = [
+            None if name == ERRORS_COLUMN else name
+            for name in (header if taken_as is None else taken_as)
+        ]
+        if NUMBER not in names:
             raise FileRefused("missing_column", f"There is no column {NUMBER}.")
-        for name in header:
+        for name in names:
             if name and (problem := name_problem(name)):
                 raise FileRefused(problem[0], f"Column {name[:LONGEST_NAME]}: {problem[1]}")
-        if missing := schema.required.difference(header):
-            names = ", ".join(sorted(missing))
-            raise FileRefused("missing_column", f"The agent requires the columns: {names}.")
-        declared = {name: schema.types[name] for name in header if name in schema.types}
+        if twice := [name for name, times in Counter(filter(None, names)).items() if times > 1]:
+            raise FileRefused("duplicate_column", f"Two columns are taken as “{twice[0]}”.")
+        if missing := schema.required.difference(filter(None, names)):
+            told = ", ".join(sorted(missing))
+            raise FileRefused("missing_column", f"The agent requires the columns: {told}.")
+        declared = {name: schema.types[name] for name in names if name and name in schema.types}
         readers = {
             name: variable.read
             for name, variable in declared.items()
@@ -164,16 +181,17 @@ class FileColumns:
         }
         if not is_text:
             readers |= {NUMBER: _as_text, TIMEZONE: _as_text}
-        return cls(header, readers, ERRORS_COLUMN in header)
+        return cls(names, readers)
 
     def values(self, cells: list[Any]) -> dict[str, Any]:
         """A row as an object; empty cells are left out. Raises RowRefused for a nameless cell."""
         names = self.names
         if len(cells) > len(names) or "" in names:
             self._refuse_nameless(cells)
-        values = {name: cell for name, cell in zip(names, cells, strict=False) if cell != ""}
-        if self.has_errors:
-            values.pop(ERRORS_COLUMN, None)
+        values: dict[Any, Any] = {
+            name: cell for name, cell in zip(names, cells, strict=False) if cell != ""
+        }
+        values.pop(None, None)
         for name, read in self.readers.items():
             if name in values:
                 values[name] = read(values[name])
@@ -184,7 +202,7 @@ class FileColumns:
         errors = [
             _error(f"column {number}", "column_without_name", "The column has no name.")
             for number, (name, cell) in enumerate(zip(names, cells, strict=False), start=1)
-            if not name and cell != ""
+            if name == "" and cell != ""
         ]
         if errors:
             raise RowRefused(errors)

@@ -10,9 +10,9 @@ from typing import Any, TypedDict
 
 import orjson
 
-from batches.models import Import, ImportErrorRow, ImportKind, ImportStatus
+from batches.models import Import, ImportErrorRow, ImportStatus
 from workspaces.ids import new_object_id
-from workspaces.sql import copy_cell, copy_rows, insert_rows
+from workspaces.sql import copy_cell, copy_rows
 
 MOST_LISTED = 1000  # refused rows in an answer; ImportErrorRow has all of them
 _MOST_KEPT = 100  # of those, in the Import row itself
@@ -42,37 +42,14 @@ class RefusedRow(TypedDict):
 
 
 class ImportTracker:
-    """Made when a file's header has been read; `finish` or `fail` ends it."""
+    """Follows a stored `Import`; `finish`, `refuse_file` or `fail` ends it."""
 
-    def __init__(
-        self,
-        *,
-        workspace_id: str,
-        user_id: str,
-        kind: ImportKind,
-        source: str,
-        file_name: str,
-        header: Sequence[str],
-        dry_run: bool,
-        clock: Clock,
-    ) -> None:
-        now = clock()
+    def __init__(self, record: Import, clock: Clock) -> None:
+        self.record = record
         self.clock = clock
         self.refused: list[RefusedRow] = []  # the first MOST_LISTED
-        self.record = Import(
-            workspace_id=workspace_id,
-            created_by_id=user_id,
-            kind=kind,
-            source=source,
-            file_name=file_name[:255],
-            header=list(header),
-            dry_run=dry_run,
-            created_at=now,
-            updated_at=now,
-        )
         self._unwritten: list[bytes] = []
         self._unwritten_bytes = 0
-        insert_rows(self.record)
 
     def refuse(self, row: int, cells: Sequence[Any], errors: list[RowError]) -> None:
         """Note a row that cannot be stored."""

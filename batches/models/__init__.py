@@ -22,6 +22,7 @@ from batches.models.call import (
 )
 from batches.models.carrier_callback import CarrierCallback
 from batches.models.do_not_call import DoNotCallEntry
+from batches.models.files import ContactsFile, ContactsFilePart
 from batches.models.imports import Import, ImportErrorRow, ImportKind, ImportSource, ImportStatus
 from workspaces.models import EVERY_DAY, MINUTES_PER_DAY, DaysAreDistinct, every_day
 
@@ -42,6 +43,8 @@ __all__ = [
     "CallEvent",
     "CallStatus",
     "CarrierCallback",
+    "ContactsFile",
+    "ContactsFilePart",
     "DaysAreDistinct",
     "DialingSession",
     "DoNotCallEntry",

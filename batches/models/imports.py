@@ -53,6 +53,9 @@ class Import(models.Model):
     )
     rows_added = models.PositiveIntegerField(default=0)
     rows_updated = models.PositiveIntegerField(default=0)
+    rows_listed = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of a dry run: valid ones on the do-not-call list."
+    )
     # [{"row": 7, "errors": [{"field", "code", "message"}]}], the first 100; ImportErrorRow has all.
     errors = models.JSONField(default=list)
     header = models.JSONField(default=list, help_text="Of a file: the names of its columns.")
@@ -73,6 +76,12 @@ class Import(models.Model):
             # Which ones died with their process?
             models.Index(
                 fields=["updated_at"], name="import_running", condition=Q(status="running")
+            ),
+            # The front page: files of which nothing was stored.
+            models.Index(
+                fields=["workspace", "-created_at"],
+                name="import_in_vain",
+                condition=Q(status__in=["failed", "refused"]) & ~Q(source="json"),
             ),
         ]
         constraints = [

@@ -109,9 +109,9 @@ def add_contacts(
                 now=now,
                 starts=wants_start,
             )
-            session_id = _start(batch, user_id, now) if wants_start else None
+            session_id = start_if_possible(batch, user_id, now) if wants_start else None
             record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
-            insert_rows(record, _event(batch, record, session_id, actor, now))
+            insert_rows(record, added_event(batch, record, session_id, actor, now))
     return AddedContacts(record.id, loaded.call_ids, len(checked.contacts), checked.failed_chunks)
 
 
@@ -207,7 +207,7 @@ def place_contacts(
     return loaded
 
 
-def _start(batch: CallBatch, user_id: str, now: datetime) -> str | None:
+def start_if_possible(batch: CallBatch, user_id: str, now: datetime) -> str | None:
     """Start a locked batch that has a call to make and does not dial everything already.
 
     Returns the id of the new session.
@@ -261,7 +261,7 @@ def import_of(
     )
 
 
-def _event(
+def added_event(
     batch: CallBatch, record: Import, session_id: str | None, actor: Actor, now: datetime
 ) -> Any:
     return audit_event(
