@@ -16,7 +16,8 @@ _COUNTS = """(
         'total', coalesce(sum(
             pending + in_progress + completed + failed + skipped + unknown + cancelled), 0),
         'picked', coalesce(sum(picked), 0),
-        'completed', coalesce(sum(completed), 0))
+        'completed', coalesce(sum(completed), 0),
+        'open', coalesce(sum(pending + in_progress), 0))
     FROM batches_callcounter WHERE batch_id = batches_callbatch.id
 )"""
 
@@ -32,7 +33,10 @@ class CallBatchQuerySet(WorkspaceQuerySet["CallBatch"]):
         return self.order_by("-created_at", "-id")
 
     def with_counts(self) -> Self:
-        """Adds `counts`: `{"total", "picked", "completed"}`, in the same statement."""
+        """Adds `counts`: `{"total", "picked", "completed", "open"}`, in the same statement.
+
+        `open`: pending or in progress.
+        """
         return self.annotate(counts=RawSQL(_COUNTS, [], output_field=JSONField()))  # noqa: S611
 
     def count_matching(self, search: str) -> tuple[int, int]:

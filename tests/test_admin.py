@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.models import Call, CallBatch, DoNotCallEntry, Import
+from batches.models import Call, DoNotCallEntry, Import
 from batches.services.callback_archive import keep_callback
 from calling.carriers.base import Callback
 from calling.models import PhoneNumber
@@ -92,7 +92,7 @@ def test_nobody_but_staff_sees_a_page(owner: Person, model: type[Model]) -> None
 
 @pytest.mark.parametrize(
     "model",
-    [AccessToken, AuditEvent, Call, CallBatch, DoNotCallEntry, Import],
+    [AccessToken, AuditEvent, Call, DoNotCallEntry, Import],
 )
 def test_what_the_api_owns_can_only_be_looked_at(
     staff: Client, owner: Person, model: type[Model]

@@ -7,7 +7,7 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 import structlog
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
@@ -39,7 +39,12 @@ class DownloadsBusy(APIException):
 
 
 def download(
-    request: Request, chunks: Iterator[bytes], *, media_type: str, name: str, extension: str
+    request: Request | HttpRequest,
+    chunks: Iterator[bytes],
+    *,
+    media_type: str,
+    name: str,
+    extension: str,
 ) -> StreamingHttpResponse:
     """A file called after `name`. An error on the way is logged, told in the file and raised.
 
