@@ -89,7 +89,7 @@ _OF_NUMBERS = f"""{_OUTCOMES} FROM unnest(%s::bytea[]) AS number CROSS JOIN LATE
 """  # noqa: S608 (our own words)
 WAITS = [
     *("window", "doNotCall", "retryDelay", "contactCap", "contactBusy"),
-    *("numberCap", "noNumber", "otherSession"),
+    *("numberCap", "noNumber", "otherSession", "killSwitch"),
 ]
 _NOT_DIALED = {"doNotCall", "otherSession"}
 
@@ -150,16 +150,19 @@ def preflight(batch: CallBatch, now: datetime) -> Preflight:
     """As it is, for a batch that is being dialed; as if started now, for any other."""
     tenant = tenant_of(batch.workspace_id)
     dialed = as_dialed(tenant, batch.id)
-    lines = list(lines_of(tenant, dialed.numbers, in_flight(tenant), now, lock=False).values())
+    active = lines_of(tenant, dialed.numbers, in_flight(tenant), now, lock=False).values()
+    lines = [line for line in active if not (tenant.kill_reason or line.kill_reason)]
+    without_line = "killSwitch" if active else "noNumber"
     buckets = _buckets(batch, tenant, dialed, now)
     zones, waiting = [], Counter[str]()
     for zone, bucket in sorted(buckets.items()):
-        place = _where_due_calls_are(zone, dialed, lines, now)
+        place = _where_due_calls_are(zone, dialed, lines, now) if lines else without_line
         bucket.numbers[place] += bucket.numbers.pop("due", 0)
         waiting.update(bucket.numbers)
         zones.append(_zone(zone, bucket, dialed, now))
     dial_now = waiting.pop("now", 0)
-    phones = _phones(tenant, dialed)
+    phones, usable = _phones(tenant, dialed), {line.phone_id.hex() for line in lines}
+    callers = [phone for phone in phones if phone.id in usable]
     return Preflight(
         batch=batch,
         pending=dial_now + waiting.total(),
@@ -167,7 +170,7 @@ def preflight(batch: CallBatch, now: datetime) -> Preflight:
         waiting={name: waiting[name] for name in WAITS},
         zones=zones,
         earliest=_earliest(buckets, dialed, lines, now),
-        likely_finish=_finish(batch, tenant, dialed, lines, phones, buckets, now),
+        likely_finish=_finish(batch, tenant, dialed, lines, callers, buckets, now),
         warnings=_warnings(tenant, dialed, phones),
     )
 
@@ -194,8 +197,6 @@ def _buckets(
 def _where_due_calls_are(
     zone: str, dialed: DialedBatch, lines: Sequence[Line], now: datetime
 ) -> str:
-    if not lines:
-        return "noNumber"
     if not is_allowed(now, zone, dialed.window):
         return "window"
     return "numberCap" if all(line.left_today < 1 for line in lines) else "now"
@@ -307,22 +308,8 @@ def _per_second(tenant: Tenant, phones: Sequence[PhoneNumber], seconds: float) -
 
 def _warnings(tenant: Tenant, dialed: DialedBatch, phones: Sequence[PhoneNumber]) -> list[Caution]:
     rings_people = any(CARRIERS[phone.carrier].asks_back for phone in phones)
-    speechless = [phone for phone in phones if phone.agent_id is None]
-    failing = [phone.account for phone in phones if phone.account and phone.account.failures]
     checks = [
-        ("no_number", not dialed.numbers, "None of the batch's calling numbers is active."),
-        (
-            "no_agent",
-            bool(speechless),
-            "A calling number has no agent: nobody speaks when its calls are answered, and no real"
-            " phone is called from it.",
-        ),
-        (
-            "carrier_failing",
-            bool(failing),
-            "A carrier account has failed: "
-            + "; ".join(sorted({account.last_error for account in failing})),
-        ),
+        *_of_numbers(tenant, dialed, phones),
         (
             "window_never_opens",
             dialed.window is None,
@@ -345,6 +332,40 @@ def _warnings(tenant: Tenant, dialed: DialedBatch, phones: Sequence[PhoneNumber]
         ),
     ]
     return [Caution(code, message) for code, applies, message in checks if applies]
+
+
+def _of_numbers(
+    tenant: Tenant, dialed: DialedBatch, phones: Sequence[PhoneNumber]
+) -> list[tuple[str, bool, str]]:
+    speechless = [phone for phone in phones if phone.agent_id is None]
+    failing = [phone.account for phone in phones if phone.account and phone.account.failures]
+    off = _switched_off(tenant, phones)
+    return [
+        ("no_number", not dialed.numbers, "None of the batch's calling numbers is active."),
+        (
+            "no_agent",
+            bool(speechless),
+            "A calling number has no agent: nobody speaks when its calls are answered, and no real"
+            " phone is called from it.",
+        ),
+        ("kill_switch", bool(off), "Calling is switched off: " + "; ".join(off)),
+        (
+            "carrier_failing",
+            bool(failing),
+            "A carrier account has failed: "
+            + "; ".join(sorted({account.last_error for account in failing})),
+        ),
+    ]
+
+
+def _switched_off(tenant: Tenant, phones: Sequence[PhoneNumber]) -> list[str]:
+    """What is, with the reason given."""
+    of_workspace = [f"the workspace ({tenant.kill_reason})"] if tenant.kill_reason else []
+    return of_workspace + [
+        f"the number {phone.number.removeprefix('+')} ({reason})"
+        for phone in phones
+        if (reason := phone.kill_reason or (phone.account.kill_reason if phone.account else ""))
+    ]
 
 
 def _is_all_day(window: Window) -> bool:

@@ -22,7 +22,7 @@ _WHY_PAUSED = {
     PauseReason.NO_NUMBER: "it has no calling number left (no_number)",
     PauseReason.CARRIER_REFUSED: "the carrier refuses its calls (carrier_refused)",
     PauseReason.CARRIER_FAILING: "the carrier is failing (carrier_failing)",
-    PauseReason.KILL_SWITCH: "dialing is switched off (kill_switch)",
+    PauseReason.KILL_SWITCH: "calling was switched off (kill_switch)",
 }
 # Of several blocked numbers the one that is likely free first is told: the first of these.
 _OF_LINES = {
@@ -32,6 +32,7 @@ _OF_LINES = {
     "number_limit": "{who} as many calls as it may have at a time.",
     "number_cap": "{who} made all its calls of the day: until {clock}.",
     "no_agent": "{who} no agent: nobody would speak when the call is answered.",
+    "kill_switch": "{who} been switched off: {why}",
 }
 _LISTED_AND_BUSY = """
 SELECT
@@ -66,6 +67,9 @@ def waiting_for(call: Call, batch: CallBatch, now: datetime) -> Wait | None:
     tenant = tenant_of(call.workspace_id)
     if not tenant.is_active:
         return Wait("workspace_suspended", None, "The workspace is suspended.")
+    if tenant.kill_reason:
+        detail = f"Calling is switched off for the workspace: {tenant.kill_reason}"
+        return Wait("kill_switch", None, detail)
     session = batch.session
     if session and session.only_its_calls and call.session_id != session.id:
         detail = "The batch was started for other calls only; a start without callData includes it."
@@ -143,6 +147,8 @@ def _of_limits(
     flying: InFlight = in_flight(tenant)
     lines = lines_of(tenant, batch.numbers, flying, now, lock=False)
     own = lines.get(bytes.fromhex(call.caller_id)) if call.caller_id else None
+    if own is not None and not own.keeps_its_contacts:
+        own = None  # another number may call
     usable: list[Line] = [own] if own is not None else list(lines.values())
     if usable and all(line.blocked_by for line in usable):
         who = "The number that it is called from has" if own else "Each of its calling numbers has"
@@ -160,7 +166,8 @@ def _of_lines(blocked: list[Line], who: str, zone: str, now: datetime) -> Wait:
     )
     reason = str(first.blocked_by)
     clock = _clock(first.free_at, zone) if first.free_at else ""
-    return Wait(reason, first.free_at, _OF_LINES[reason].format(who=who, clock=clock))
+    detail = _OF_LINES[reason].format(who=who, clock=clock, why=first.kill_reason)
+    return Wait(reason, first.free_at, detail)
 
 
 def _clock(at: datetime, zone: str) -> str:

@@ -8,7 +8,7 @@ from calling.numbers import E164_PATTERN
 from calling.querysets import PhoneNumberQuerySet
 from workspaces.encryption import EncryptedJSONField
 from workspaces.ids import ObjectIdField
-from workspaces.models import User, Workspace
+from workspaces.models import KillSwitch, User, Workspace
 from workspaces.querysets import WorkspaceManager
 
 
@@ -99,7 +99,7 @@ class Agent(models.Model):
         return self.name
 
 
-class CarrierAccount(models.Model):
+class CarrierAccount(KillSwitch):
     """An account with a carrier, as verified with it. Its credentials are never shown."""
 
     id = ObjectIdField(primary_key=True)
@@ -128,6 +128,7 @@ class CarrierAccount(models.Model):
 
     class Meta:
         constraints = [
+            *KillSwitch.Meta.constraints,
             models.UniqueConstraint(
                 fields=["workspace", "carrier", "digest"], name="carrieraccount_once"
             ),
@@ -156,7 +157,7 @@ class CarrierLimiter(models.Model):
         return f"{self.id} {self.next_slot_at}"
 
 
-class PhoneNumber(models.Model):
+class PhoneNumber(KillSwitch):
     """A number that the workspace may call from."""
 
     id = ObjectIdField(primary_key=True)
@@ -199,6 +200,7 @@ class PhoneNumber(models.Model):
 
     class Meta:
         constraints = [
+            *KillSwitch.Meta.constraints,
             models.UniqueConstraint(fields=["workspace", "number"], name="phonenumber_once"),
             models.CheckConstraint(
                 condition=Q(number__regex=E164_PATTERN), name="phonenumber_e164"

@@ -46,7 +46,8 @@ class Claim:
     """What came of looking at one workspace.
 
     The rest, by batch, is for whoever holds no lock yet: `listed` calls are to be skipped, batches
-    `without_number` paused, and those that are `idle`, with nothing pending or in flight, completed.
+    `without_number`, or with none that is not switched off, paused, and those that are `idle`, with
+    nothing pending or in flight, completed.
     """
 
     workspace_id: str
@@ -113,7 +114,11 @@ def next_due() -> datetime | None:
 def _claim(tenant: Tenant, now: datetime, most: int, lease: timedelta) -> Claim:
     batches = dialed_batches(tenant) if tenant.is_active else []
     claim, next_at = Claim(tenant.id.hex()), None
-    if batches:
+    if tenant.kill_reason:
+        # Whatever has made these active since the switch was thrown, or kept them from being paused.
+        claim.without_number = [batch.id for batch in batches]
+        next_at = now + LOOK_EVERY if batches else None
+    elif batches:
         next_at = _Chooser(tenant, batches, claim, now).choose(most)
         store_claim(claim.calls, claim.deferred, now=now, lease=lease)
     execute(_SLEEP, [next_at, tenant.id])
@@ -174,7 +179,8 @@ class _Chooser:
     def _notice_batches(self) -> None:
         waiting = {lane.batch.id for lane in self.lanes}
         for batch in self.batches:
-            if not batch.numbers:
+            lines = [self.lines[id_] for id_ in batch.numbers if id_ in self.lines]
+            if all(line.kill_reason for line in lines):  # or there is none
                 self.claim.without_number.append(batch.id)
             elif batch.id not in waiting and not self.flying.of_batch.get(batch.id):
                 self.claim.idle.append(batch.id)
@@ -234,7 +240,7 @@ class _Chooser:
         """The contact's own number while it can be called from, whether free or not; else the next."""
         if one.caller is not None and one.caller in turn.batch.numbers:
             own = self.lines.get(one.caller)
-            if own is None or own.has_agent:
+            if own is None or own.keeps_its_contacts:
                 return own
         return next_line(turn.batch, self.lines, turn.cursor)
 

@@ -8,10 +8,12 @@ from batches.dialer.tenants import window_of
 from batches.models import CallStatus, EventReason
 from batches.schedule import is_allowed
 from batches.services.returns import Return
-from workspaces.sql import array_literal, fetch_all
+from workspaces.sql import array_literal, fetch_all, fetch_row
 
-_LOOK = """
-SELECT lease.id, lease.batch_id,
+# Of the workspace, the number or its account.
+_IS_SWITCHED_OFF = "COALESCE(workspace.killed_at, phone.killed_at, account.killed_at) IS NOT NULL"
+_LOOK = f"""
+SELECT lease.id, lease.batch_id, {_IS_SWITCHED_OFF},
     batch.status = 'active' AND batch.deleted_at IS NULL, workspace.is_active,
     COALESCE(phone.is_active, false), call.is_cancel_requested,
     (workspace.dnc_enabled OR batch.enable_dnc) AND EXISTS (
@@ -30,12 +32,20 @@ JOIN workspaces_workspace AS workspace ON workspace.id = lease.workspace_id
 LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id
 LEFT JOIN calling_carrieraccount AS account ON account.id = phone.account_id
 WHERE lease.id = ANY(%s::bytea[]) AND lease.sent_at IS NULL AND lease.look_at > %s
-"""
+"""  # noqa: S608 (our own words)
 # The lease is ours until `look_at`; after that somebody else may have put the call back.
 _SEND = """
 UPDATE batches_lease SET sent_at = %s
 WHERE id = ANY(%s::bytea[]) AND sent_at IS NULL AND look_at > %s RETURNING id
 """
+
+_OFF = f"""
+SELECT lease.id FROM batches_lease AS lease
+JOIN workspaces_workspace AS workspace ON workspace.id = lease.workspace_id
+LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id
+LEFT JOIN calling_carrieraccount AS account ON account.id = phone.account_id
+WHERE lease.id = %s AND {_IS_SWITCHED_OFF}
+"""  # noqa: S608 (our own words)
 
 
 @dataclass(slots=True)
@@ -66,17 +76,25 @@ def pass_gate(attempt_ids: Sequence[bytes], *, now: datetime) -> Passed:
     return passed
 
 
+def is_switched_off(attempt_id: bytes) -> bool:
+    """Whether a kill switch was thrown since this attempt has passed, for one that had to wait."""
+    return fetch_row(_OFF, [attempt_id]) is not None
+
+
 def not_dialed(detail: str) -> Return:
     """Back in the queue, as if nothing had been."""
     return Return(CallStatus.PENDING, EventReason.NOT_DIALED, detail)
 
 
 def _refusal(facts: Sequence[object], now: datetime) -> Return | None:
-    is_dialed, is_open, has_number, is_cancelled, is_listed, is_resting, timezone, *hours = facts
+    is_off, is_dialed, is_open, has_number, is_cancelled, is_listed, is_resting, *rest = facts
+    timezone, *hours = rest
     if is_listed:
         return Return(CallStatus.SKIPPED, EventReason.DO_NOT_CALL)
     if is_cancelled:
         return Return(CallStatus.CANCELLED, EventReason.CANCEL_REQUESTED)
+    if is_off:  # before the batch, which is paused for it
+        return not_dialed("kill_switch")
     if not is_dialed:
         return not_dialed("batch_not_active")
     if not is_open:

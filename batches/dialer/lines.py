@@ -50,7 +50,10 @@ class Account:
 
 @dataclass(slots=True)
 class Line:
-    """A number to call from. `free`: how many more calls at a time; `left_today`: of its daily cap."""
+    """A number to call from. `free`: how many more calls at a time; `left_today`: of its daily cap.
+
+    `kill_reason` empty: neither its own kill switch nor that of its account is thrown.
+    """
 
     phone_id: bytes
     number: str
@@ -62,10 +65,18 @@ class Line:
     has_agent: bool = True
     detection: Detection = Detection.NONE
     records: bool = False
+    kill_reason: str = ""
+
+    @property
+    def keeps_its_contacts(self) -> bool:
+        """Whether those who were called from it wait for it; else another number may call them."""
+        return self.has_agent and not self.kill_reason
 
     @property
     def blocked_by(self) -> str | None:
         """What keeps it from placing one more call now."""
+        if self.kill_reason:
+            return "kill_switch"
         if not self.has_agent:
             return "no_agent"
         if self.left_today < 1:
@@ -83,6 +94,8 @@ class Line:
     @property
     def free_at(self) -> datetime | None:
         """When it can place a call (again); None: nobody knows, something has to end or to change."""
+        if self.kill_reason:
+            return None
         if self.left_today < 1:
             return self.day_ends
         if not self.has_agent or min(self.free, self.account.free, self.account.left_to_try) < 1:
@@ -132,6 +145,7 @@ def lines_of(
             has_agent=phone.agent is not None or not CARRIERS[phone.carrier].asks_back,
             detection=detection_for(phone.agent),
             records=phone.agent is not None and phone.agent.records_calls,
+            kill_reason=phone.kill_reason or (phone.account.kill_reason if phone.account else ""),
         )
     return lines
 

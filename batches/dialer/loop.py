@@ -15,7 +15,7 @@ from django.utils import timezone
 from batches.dialer import steps
 from batches.dialer.claim import Claim
 from batches.dialer.database import Backoff, listen
-from batches.dialer.gate import not_dialed
+from batches.dialer.gate import is_switched_off, not_dialed
 from batches.dialer.looking import look_after
 from batches.dialer.looks import Later, postpone
 from batches.dialer.placing import Placer, Result
@@ -43,7 +43,7 @@ class Dialer:
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self._placer = Placer(timing)
+        self._placer = Placer(timing, self._is_switched_off)
         names = ("claim", "gate", "record", "look")
         self._threads = {name: DatabaseThread(name, lock_timeout=LOCK_TIMEOUT) for name in names}
         self._is_stopping = False
@@ -143,6 +143,9 @@ class Dialer:
                 task.add_done_callback(self._placing.discard)
             else:  # its lease has run out: it is somebody else's
                 self._in_hand.discard(call.attempt_id.hex())
+
+    async def _is_switched_off(self, attempt_id: bytes) -> bool:
+        return await self._persist("gate", is_switched_off, attempt_id)
 
     async def _place(self, call: Claimed) -> None:
         result = await self._placer.place(call)

@@ -1,6 +1,7 @@
 """Step two of dialing: ask the carrier. No transaction is open here."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +27,8 @@ from calling.carriers.registry import CARRIERS
 
 SHORTEST_PAUSE = 5.0  # seconds, before a call that the carrier did not take is offered again
 LONGEST_PAUSE = 3600.0  # seconds: no carrier's Retry-After stops us for longer
+UNWATCHED = timedelta(seconds=0.1)  # between the gate and the carrier, without looking again
+SWITCHED_OFF = Return(CallStatus.PENDING, EventReason.NEVER_PLACED, "kill_switch")
 
 log = structlog.get_logger(__name__)
 
@@ -51,22 +54,33 @@ class Result:
 
 
 class Placer:
-    """Places calls, those of one account no faster than its pace although the database was slow."""
+    """Places calls, those of one account no faster than its pace although the database was slow.
 
-    def __init__(self, timing: Timing) -> None:
-        self._timing = timing
+    `is_off` tells of an attempt that had to wait for that whether a kill switch was thrown meanwhile.
+    """
+
+    def __init__(
+        self, timing: Timing, is_off: Callable[[bytes], Awaitable[bool]] | None = None
+    ) -> None:
+        self._timing, self._is_off = timing, is_off
         self._next: dict[bytes, datetime] = {}
 
     async def place(self, call: Claimed) -> Result | None:
         """None: it is too late, somebody else may be looking after the call by now."""
         until = call.place_at + self._timing.lease - timedelta(seconds=self._timing.place_within)
+        passed_at = timezone.now()
         try:
             is_its_turn = await self._keep_pace(call, until)
+            if is_its_turn and await self._is_switched_off(call, passed_at):
+                return Result.of(call, SWITCHED_OFF)
         except asyncio.CancelledError:  # we have to stop, and have not asked the carrier
             return Result.of(call, NEVER_PLACED)
         if not is_its_turn or timezone.now() >= until:
             log.warning("dialer.too_late", call=call.call_id.hex())
             return None
+        return await self._ask(call, until)
+
+    async def _ask(self, call: Claimed, until: datetime) -> Result:
         request = CallRequest(
             request_uuid=call.request_uuid,
             from_number=call.from_number,
@@ -94,6 +108,11 @@ class Placer:
             fault = CarrierUnsure(f"A fault of the adapter ({type(error).__name__}).")
             return Result.of(call, None, _exchange(call, asked_at, fault))
         return Result.of(call, report, _exchange(call, asked_at, None))
+
+    async def _is_switched_off(self, call: Claimed, passed_at: datetime) -> bool:
+        if self._is_off is None or timezone.now() - passed_at < UNWATCHED:
+            return False
+        return await self._is_off(call.attempt_id)
 
     async def _keep_pace(self, call: Claimed, until: datetime) -> bool:
         """Wait for the turn of the call. False: that would be too late.

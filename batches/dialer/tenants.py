@@ -14,7 +14,7 @@ from batches.schedule import Window
 from workspaces.sql import array_literal, fetch_all, fetch_row
 
 _COLUMNS = """
-    workspace.id, workspace.timezone, workspace.is_active, workspace.dnc_enabled,
+    workspace.id, workspace.timezone, workspace.is_active, workspace.kill_reason, workspace.dnc_enabled,
     workspace.concurrency_limit, workspace.contact_daily_cap,
     workspace.calling_hour_start, workspace.calling_hour_end, workspace.allowed_days
 """
@@ -58,11 +58,15 @@ WHERE workspace_id = %s AND phone_id = ANY(%s::bytea[]) AND created_at >= %s GRO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A workspace's rules. `window` None: no hour of any day is left."""
+    """A workspace's rules. `window` None: no hour of any day is left.
+
+    `kill_reason` empty: its kill switch is not thrown.
+    """
 
     id: bytes
     timezone: str
     is_active: bool
+    kill_reason: str
     dnc_enabled: bool
     concurrency_limit: int
     contact_daily_cap: int
@@ -161,11 +165,13 @@ def window_of(start: int | None, end: int | None, days: Sequence[int]) -> Window
 
 
 def _tenant(row: tuple[Any, ...]) -> Tenant:
-    id_, timezone, is_active, dnc_enabled, concurrency_limit, contact_daily_cap, *window = row
+    id_, timezone, is_active, kill_reason, dnc_enabled, *limits = row
+    concurrency_limit, contact_daily_cap, *window = limits
     return Tenant(
         id=bytes(id_),
         timezone=timezone,
         is_active=is_active,
+        kill_reason=kill_reason,
         dnc_enabled=dnc_enabled,
         concurrency_limit=concurrency_limit,
         contact_daily_cap=contact_daily_cap,

@@ -35,9 +35,9 @@ from batches.services.counters import change_counts
 from batches.services.sessions import (
     activate,
     has_call_to_make,
-    has_number,
     is_dialing_everything,
     new_session,
+    obstacle_of,
 )
 from batches.services.variables import remember_variables
 from batches.states import move_batch
@@ -208,11 +208,11 @@ def place_contacts(
 
 
 def start_if_possible(batch: CallBatch, user_id: str, now: datetime) -> str | None:
-    """Start a locked batch that has a call to make and does not dial everything already.
+    """Start a locked batch that has a call to make, can make it, and does not dial everything already.
 
     Returns the id of the new session.
     """
-    if is_dialing_everything(batch) or not (has_call_to_make(batch) and has_number(batch)):
+    if is_dialing_everything(batch) or not has_call_to_make(batch) or obstacle_of(batch):
         return None
     session = new_session(batch, user_id=user_id, now=now)
     activate(batch, session, now=now)

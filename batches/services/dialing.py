@@ -37,9 +37,9 @@ from batches.services.sessions import (
     activate,
     complete_if_done,
     has_call_to_make,
-    has_number,
     is_dialing_everything,
     new_session,
+    obstacle_of,
 )
 from batches.states import move_batch
 from workspaces.callers import Actor
@@ -76,7 +76,7 @@ def start_batch(
     """Make a batch active. One that dials everything already is changed only by numbers or records.
 
     Raises Http404 (deleted meanwhile; no agent for the records), ValidationError (an invalid record:
-    nothing is started; `no_calls`; `no_number`), ImportsBusy.
+    nothing is started; `no_calls`; `no_number`; `kill_switch`), ImportsBusy.
     """
     if start.records is None:
         with transaction.atomic():
@@ -129,9 +129,8 @@ def _start(
         insert_rows(record)
     if not has_call_to_make(batch):
         raise field_error("batchId", "The batch has no call to make.", "no_calls")
-    if not has_number(batch):
-        message = "The batch has no active calling number."
-        raise field_error("callingNumbers", message, "no_number")
+    if obstacle := obstacle_of(batch):
+        raise field_error(obstacle.field, obstacle.message, obstacle.reason.value)
     activate(batch, session, now=now)
     numbers = {} if start.phone_ids is None else {"numbers": list(start.phone_ids)}
     changes = {"session": session.id, "uuid": start.uuid, "callData": added, **numbers}

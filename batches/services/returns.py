@@ -7,9 +7,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from batches.models import BatchStatus, CallBatch, CallStatus, EventReason, PauseReason
+from batches.models import BatchStatus, CallBatch, CallStatus, EventReason
 from batches.services.outcomes import count_ends
-from batches.services.sessions import complete_if_done, has_number
+from batches.services.sessions import complete_if_done, obstacle_of
 from batches.states import move_batch
 from workspaces.ids import new_object_id
 from workspaces.sql import array_literal, fetch_all
@@ -132,14 +132,14 @@ def skip_listed(*, batch_id: str, call_ids: Sequence[str], now: datetime) -> int
 
 
 def close_if_idle(*, batch_id: str, now: datetime) -> None:
-    """Complete an active batch that has nothing left to dial, pause one that has no active number."""
+    """Complete an active batch that has nothing left to dial, pause one that cannot dial it."""
     with transaction.atomic():
         batch = CallBatch.objects.select_for_update(no_key=True).get(id=batch_id)
         if batch.status != BatchStatus.ACTIVE:
             return
         complete_if_done(batch, now=now)
-        if batch.status == BatchStatus.ACTIVE and not has_number(batch):
-            move_batch(batch, BatchStatus.PAUSED, now=now, reason=PauseReason.NO_NUMBER)
+        if batch.status == BatchStatus.ACTIVE and (obstacle := obstacle_of(batch)):
+            move_batch(batch, BatchStatus.PAUSED, now=now, reason=obstacle.reason)
 
 
 def _count(batch: CallBatch, old: CallStatus, moved: Counter[str], now: datetime) -> None:

@@ -1,10 +1,23 @@
 """What makes a batch active: every start goes through here."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession
+from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession, PauseReason
 from batches.services.counters import counts_of
 from batches.states import move_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why no call of a batch can be made until somebody does something.
+
+    `reason` is also the code of the error in `field` that a start is refused with.
+    """
+
+    reason: PauseReason
+    field: str
+    message: str
 
 
 def new_session(
@@ -35,9 +48,29 @@ def has_call_to_make(batch: CallBatch) -> bool:
     return bool(counts[CallStatus.PENDING] + counts[CallStatus.IN_PROGRESS])
 
 
-def has_number(batch: CallBatch) -> bool:
-    """Whether the batch has an active number to call from."""
-    return batch.rotation.filter(phone__is_active=True).exists()
+def obstacle_of(batch: CallBatch) -> Obstacle | None:
+    """What keeps the batch from calling: it has no active number, or all that it has are switched off.
+
+    One statement.
+    """
+    numbers = batch.rotation.filter(phone__is_active=True).order_by("position")
+    found = list(
+        numbers.values_list(
+            "workspace__kill_reason", "phone__kill_reason", "phone__account__kill_reason"
+        )
+    )
+    if not found:
+        message = "The batch has no active calling number."
+        return Obstacle(PauseReason.NO_NUMBER, "callingNumbers", message)
+    if of_workspace := found[0][0]:
+        message = f"Calling is switched off for the workspace: {of_workspace}"
+        return Obstacle(PauseReason.KILL_SWITCH, "batchId", message)
+    reasons = [of_phone or of_account for _, of_phone, of_account in found]
+    if not all(reasons):
+        return None
+    told = "; ".join(dict.fromkeys(reasons))
+    message = f"Every calling number of the batch is switched off: {told}"
+    return Obstacle(PauseReason.KILL_SWITCH, "callingNumbers", message)
 
 
 def is_dialing_everything(batch: CallBatch) -> bool:

@@ -150,6 +150,10 @@ def bad_hours(make: Make) -> list[Callable[[], Any]]:
     return [partial(make, **hours) for hours in bad]
 
 
+def bad_switches(make: Make) -> list[Callable[[], Any]]:
+    return [partial(make, kill_reason="Complaints."), partial(make, killed_at=timezone.now())]
+
+
 def bad_days(make: Make) -> list[Callable[[], Any]]:
     bad = [[], [1, 1], [7], [-1], [0, 1, 2, 3, 4, 5, 6, 0], [None], [0, None]]
     return [partial(make, allowed_days=days) for days in bad]
@@ -197,6 +201,9 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     "callbatch_allowed_days_distinct": bad_days(batch),
     "workspace_calling_hour_order": bad_hours(workspace),
     "workspace_allowed_days_distinct": bad_days(workspace),
+    "workspace_kill_reason_given": bad_switches(workspace),
+    "phonenumber_kill_reason_given": bad_switches(number),
+    "carrieraccount_kill_reason_given": bad_switches(account),
     "callbatch_type_known": [lambda: batch(batch_type="inbound"), lambda: batch(batch_type="")],
     "callbatch_status_known": [lambda: batch(status="gone"), lambda: batch(status="")],
     "callbatch_reason_when_paused": [

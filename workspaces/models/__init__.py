@@ -9,11 +9,13 @@ from workspaces.models.calling_window import (
 )
 from workspaces.models.credential import AccessToken, ApiKey
 from workspaces.models.dial_schedule import DialSchedule
+from workspaces.models.kill_switch import LONGEST_REASON, KillSwitch
 from workspaces.models.user import User
 from workspaces.models.workspace import Membership, Workspace
 
 __all__ = [
     "EVERY_DAY",
+    "LONGEST_REASON",
     "MINUTES_PER_DAY",
     "AccessToken",
     "ApiKey",
@@ -22,6 +24,7 @@ __all__ = [
     "CallingWindow",
     "DaysAreDistinct",
     "DialSchedule",
+    "KillSwitch",
     "Membership",
     "User",
     "Workspace",

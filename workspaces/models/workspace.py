@@ -6,12 +6,13 @@ from django.db import models
 from workspaces.callers import Role
 from workspaces.ids import ObjectIdField
 from workspaces.models.calling_window import CallingWindow
+from workspaces.models.kill_switch import KillSwitch
 from workspaces.models.user import User
 from workspaces.querysets import WorkspaceManager
 from workspaces.timezones import validate_timezone
 
 
-class Workspace(CallingWindow):
+class Workspace(CallingWindow, KillSwitch):
     """A tenant. A suspended one (`is_active` false) keeps its data and loses its API and its dialing.
 
     Its calling window holds for every batch, whose own can only narrow it.
@@ -54,7 +55,7 @@ class Workspace(CallingWindow):
     updated_at = models.DateTimeField(editable=False)
 
     class Meta:
-        constraints = [*CallingWindow.Meta.constraints]
+        constraints = [*CallingWindow.Meta.constraints, *KillSwitch.Meta.constraints]
 
     def __str__(self) -> str:
         return self.name

@@ -147,6 +147,7 @@ BATCH_PREFLIGHT = [
                 "numberCap": 0,
                 "noNumber": 0,
                 "otherSession": 0,
+                "killSwitch": 0,
             },
             "timezones": [
                 {

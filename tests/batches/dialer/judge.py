@@ -100,13 +100,17 @@ class Judge:
         living = DoNotCallEntry.objects.filter(deleted_at=None, phone_number__in=numbers)
         listed = set(living.values_list("workspace_id", "phone_number"))
         phones = {claimed.phone_id.hex() for claimed in claims}
-        assert all(phone.is_active for phone in PhoneNumber.objects.filter(id__in=phones))
+        for phone in PhoneNumber.objects.select_related("account").filter(id__in=phones):
+            assert phone.is_active
+            assert not phone.killed_at, "a number that is switched off"
+            assert not (phone.account and phone.account.killed_at), "an account that is"
         for claimed in claims:
             self.checked += 1
             call = calls[claimed.call_id.hex()]
             batch, workspace = call.batch, call.batch.workspace
             assert batch.status == BatchStatus.ACTIVE, "a batch that is not active"
             assert workspace.is_active
+            assert not workspace.killed_at, "a workspace that is switched off"
             zone = call.timezone or batch.timezone
             assert opens(batch, zone, now), "outside of the batch's window"
             assert opens(workspace, zone, now), "outside of the workspace's window"

@@ -18,9 +18,11 @@ from batches.dialer.timing import Timing
 from batches.models import Call, CallBatch, CallStatus, DoNotCallEntry, Lease
 from batches.services.batches import update_batch
 from batches.services.dialing import Start, cancel_calls, retry_calls, start_batch, stop_batch
+from batches.services.kill_switches import Target, engage, release
 from batches.services.returns import close_if_idle, skip_listed
+from batches.services.sessions import obstacle_of
 from calling.carriers.base import CallProgress, CallReport
-from calling.models import PhoneNumber
+from calling.models import CarrierAccount, PhoneNumber
 from tests.batches.dialer.judge import Judge
 from tests.batches.dialer.settlers import Settled, settle, window
 from workspaces.callers import Actor
@@ -103,6 +105,8 @@ class World:
     def run_out(self, most: int) -> None:
         """Nobody intervenes any more: everything comes to an end."""
         for one in self.settled:
+            for target in self._switches(one):
+                release(target=target, actor=Actor(), now=self.now, resume=True)
             for batch in CallBatch.objects.filter(workspace_id=one.workspace.id):
                 self._start(one, batch)
         stride = timedelta(seconds=1)
@@ -256,7 +260,10 @@ class World:
         batch = CallBatch.objects.get(id=batch_id)
         number = target.to_number if target else self.rng.choice(one.contacts)
         action = self.rng.choice(
-            ["stop", *["start"] * 3, "list", "list", "hours", "toggle", "retry", "cancel"]
+            [
+                *("stop", *["start"] * 3, "list", "list", "hours", "toggle", "retry", "cancel"),
+                *["switch"] * 3,
+            ]
         )
         if action == "list":
             self._list(one, number)
@@ -265,8 +272,7 @@ class World:
 
     def _start(self, one: Settled, batch: CallBatch) -> None:
         unfinished = [CallStatus.PENDING, CallStatus.IN_PROGRESS]
-        is_active = PhoneNumber.objects.filter(batches=batch, is_active=True).exists()
-        if is_active and batch.calls.filter(status__in=unfinished).exists():
+        if obstacle_of(batch) is None and batch.calls.filter(status__in=unfinished).exists():
             start_batch(
                 workspace_id=one.workspace.id,
                 batch=batch,
@@ -298,6 +304,24 @@ class World:
         phone = self.rng.choice(one.phones)
         PhoneNumber.objects.filter(id=phone.id).update(is_active=self.rng.random() < 0.85)
         wake(one.workspace.id, self.now)
+
+    def _switch(self, one: Settled, batch: CallBatch) -> None:
+        """Between a claim and the gate, preferably of what was claimed."""
+        self._claim()
+        targets = self._switches(one)
+        callers = {flight.claimed.phone_id.hex() for flight in self.flights.values()}
+        target = self.rng.choice([each for each in targets if each.id in callers] * 2 + targets)
+        target.refresh_from_db()
+        if target.is_killed:
+            resume = self.rng.random() < 0.7
+            release(target=target, actor=Actor(), now=self.now, resume=resume)
+        else:
+            engage(target=target, reason="Complaints.", actor=Actor(), now=self.now)
+        self._gate()
+
+    def _switches(self, one: Settled) -> list[Target]:
+        accounts = CarrierAccount.objects.for_workspace(one.workspace.id)
+        return [one.workspace, *one.phones, *accounts]
 
     def _retry(self, one: Settled, batch: CallBatch) -> None:
         retryable = [CallStatus.FAILED, CallStatus.UNKNOWN]
