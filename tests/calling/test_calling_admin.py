@@ -56,14 +56,14 @@ def test_an_agent_is_made_in_a_workspace_and_stays_there(
     ("fields", "sentence"),
     [
         ({"name": ""}, "This field is required."),
-        ({"language": "english"}, "language: Must be a language tag"),
+        ({"language": "english"}, "Must be a language tag"),
         ({"variables": "{"}, "Enter a valid JSON."),
-        ({"variables": '{"name": "string"}'}, "variables: Must be a list."),
-        ({"variables": '[{"key": "_id", "type": "string"}]'}, "variables[0].key: Is a reserved"),
-        ({"variables": '[{"key": "x", "type": "list"}]'}, "variables[0].type: Must be one of"),
+        ({"variables": '{"name": "string"}'}, "Must be a list."),
+        ({"variables": '[{"key": "_id", "type": "string"}]'}, "Variable 1, name: Is a reserved"),
+        ({"variables": '[{"key": "x", "type": "list"}]'}, "Variable 1, type: Must be one of"),
         ({"variables": "[]"}, "which is no variable of this agent."),
-        ({"connection_type": "stream"}, "connection.url: Must be a wss:// URL"),
-        ({"connection_type": "sip"}, "connection.uri: Must be sip:user@host"),
+        ({"connection_type": "stream"}, "Must be a wss:// URL"),
+        ({"connection_type": "sip"}, "Must be sip:user@host"),
     ],
 )
 def test_an_agent_is_held_to_the_rules_of_the_api(
