@@ -230,7 +230,7 @@ def test_every_write_leaves_an_audit_event_with_its_workspace(
 
 
 def test_a_number_that_is_no_number_is_refused(staff: Client, owner: Person) -> None:
-    new = {"workspace": owner.workspace.id, "number": "12125559999", "carrier": "simulator"}
+    new = {"workspace": owner.workspace.id, "number": "Front desk", "carrier": "simulator"}
     response = staff.post(page(PhoneNumber, "add"), new)
     assert response.status_code == 200
     assert not PhoneNumber.objects.exists()
