@@ -8,7 +8,7 @@ INSTALL := sh config/local/install.sh
 export PYTHON # make PYTHON=… chooses the interpreter for a new .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-batch test test-slow soak check check-database bench requirements migrations \
+.PHONY: help run demo-batch test test-slow soak check check-database bench screenshots requirements migrations \
 	openapi clean install-local install-dev
 
 help: ## show this
@@ -56,6 +56,9 @@ check-database: # the part of `check` that wants DATABASE_URL
 
 bench: install-dev ## measure against limits, on a durable database (ARGS="create_batch --rounds 20")
 	@exec $(WITH_POSTGRES) --durable -- $(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
+
+screenshots: install-dev ## a picture of every main page of the back office (SCREENSHOTS=screenshots)
+	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -s tests/browser/screenshots.py $(ARGS)
 
 # dev first, the others constrained by it: all lock files agree on every version.
 requirements: ## compile the lock files again (needs uv; ARGS=--upgrade)

@@ -6,7 +6,7 @@ make bench ARGS="create_batch --rounds 20"      one of them
 
 import argparse
 
-from tests.benchmarks import create_batch, dialing, loading, placing, reading
+from tests.benchmarks import back_office, create_batch, dialing, loading, placing, reading
 
 BENCHMARKS = {
     "create_batch": create_batch.run,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "placing": placing.run,
     "lists": reading.run_lists,
     "export": reading.run_export,
+    "back_office": back_office.run,
 }
 
 

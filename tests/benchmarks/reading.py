@@ -57,20 +57,20 @@ FROM batches_call WHERE batch_id = %s AND status <> 'pending'
 def run_lists(rounds: int = 3) -> None:
     """batch-details and the list of batches: p50 and p95 of the whole request, one at a time."""
     demo = limit.prepare()
-    batches = {size: _filled_batch(demo, size) for size in SIZES}
+    batches = {size: filled_batch(demo, size) for size in SIZES}
     with running_server() as server:
         for name, query in DETAILS.items():
             _print_sizes(f"batch-details, {name}", server, demo, batches, query, REQUESTS * rounds)
         for name, query in SCANS.items():
             _print_sizes(f"batch-details, {name}", server, demo, batches, query, rounds)
         path = f"/api/call/batches/{demo['userId']}"
-        print(f"list of batches: {_line(_latencies(server, demo, path, REQUESTS * rounds))}")
+        print(f"list of batches: {line_of(_latencies(server, demo, path, REQUESTS * rounds))}")
 
 
 def run_export(rounds: int = 3) -> None:
     """A batch of a million calls as CSV and as NDJSON, with the memory of the web server."""
     demo = limit.prepare()
-    batch_id = _filled_batch(demo, SIZES[-1])
+    batch_id = filled_batch(demo, SIZES[-1])
     with running_server() as server:
         before = server.peak_megabytes()
         for kind in ("csv", "ndjson"):
@@ -107,7 +107,7 @@ def _print_sizes(
             found[size] += _latencies(server, demo, path, 1)
     print(title)
     for size, latencies in found.items():
-        print(f"  {size:9,} calls: {_line(latencies)}", flush=True)
+        print(f"  {size:9,} calls: {line_of(latencies)}", flush=True)
 
 
 def _latencies(server: Server, demo: dict[str, Any], path: str, requests: int) -> list[float]:
@@ -119,12 +119,12 @@ def _latencies(server: Server, demo: dict[str, Any], path: str, requests: int) -
     return latencies
 
 
-def _line(latencies: list[float]) -> str:
+def line_of(latencies: list[float]) -> str:
     p50, p95 = (percentile(latencies, share) * 1000 for share in (0.50, 0.95))
     return f"p50 {p50:7.1f} ms, p95 {p95:7.1f} ms"
 
 
-def _filled_batch(demo: dict[str, Any], size: int) -> str:
+def filled_batch(demo: dict[str, Any], size: int) -> str:
     """A batch with so many calls, half of which were rung."""
     limit.create_one_batch(demo)
     batch = CallBatch.objects.order_by("-created_at", "-id")[0]
