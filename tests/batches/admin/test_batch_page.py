@@ -1,5 +1,6 @@
 """The page of a batch: what it tells, how it follows the batch, what it costs."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from batches.backlog import backlog_of
 from batches.models import BatchStatus, Call, CallBatch, PauseReason
 from tests import factories
 from tests.batches.admin.batches import SEEN, batch_of, html_of, page, words_of
@@ -119,6 +121,17 @@ def test_what_pending_calls_wait_for_is_told_in_groups(leader: Client, owner: Pe
     html = shown(leader, batch)
     assert '2</span> contacts in <span title="UTC">UTC</span>: next in turn' in html
     assert "London</span>: waiting for the next attempt, the first at" in html
+
+
+def test_calls_that_are_being_claimed_wait_for_nothing(
+    leader: Client, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = batch_of(owner, BatchStatus.ACTIVE, pending=1)
+    found = backlog_of(batch, timezone.now())
+    monkeypatch.setattr(  # as read a moment after the counters
+        "batches.admin.batch_page.backlog_of", lambda *_: replace(found, groups=[])
+    )
+    assert "they are being dialed" in shown(leader, batch)
 
 
 def test_calls_that_the_last_start_left_out_are_told(leader: Client, owner: Person) -> None:
