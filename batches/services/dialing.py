@@ -164,9 +164,11 @@ def retry_calls(
     statuses: Sequence[CallStatus],
     actor: Actor,
     now: datetime,
+    call_ids: Sequence[str] | None = None,
 ) -> int:
     """Put calls of these statuses back to pending, with a fresh count of attempts. Returns how many.
 
+    `call_ids`: only these; None: all of the batch.
     In several transactions, each of `AT_A_TIME` calls, so that nobody waits long for the batch; asked
     again after an interruption it goes on. A completed batch becomes active. Raises Http404.
     """
@@ -175,8 +177,10 @@ def retry_calls(
         with transaction.atomic():
             batch = locked_batch(workspace_id, batch_id)
             # What fails again while this goes on has had its retry.
-            calls = batch.calls.filter(status__in=statuses, updated_at__lte=now)[:AT_A_TIME]
-            old = _locked(calls, statuses)
+            calls = batch.calls.filter(status__in=statuses, updated_at__lte=now)
+            if call_ids is not None:
+                calls = calls.filter(id__in=call_ids)
+            old = _locked(calls[:AT_A_TIME], statuses)
             moved = len(old)
             retried += moved
             if moved:
