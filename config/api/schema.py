@@ -1,5 +1,6 @@
 """How an `@endpoint` declaration becomes OpenAPI: envelope, security, and every status it can have."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -7,6 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from calling.carriers.registry import CARRIERS
 from config.api.envelope import is_success
 from workspaces.api.endpoint import JSON, Endpoint
 from workspaces.ids import OBJECT_ID_PATTERN
@@ -52,6 +54,8 @@ _HEADERS: dict[int | None, dict[str, Schema]] = {
     429: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     503: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
 }
+# Path parameters that are no ids.
+_WORDS: Mapping[str, Schema] = {"carrier": {"type": "string", "enum": sorted(CARRIERS)}}
 
 
 class WorkspaceSecurity(OpenApiAuthenticationExtension):
@@ -140,13 +144,12 @@ class EndpointSchema(AutoSchema):
         return component
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
-        """Every path parameter is an id."""
         return [
             {
                 "in": "path",
                 "name": name,
                 "required": True,
-                "schema": {"type": "string", "pattern": OBJECT_ID_PATTERN},
+                "schema": _WORDS.get(name, {"type": "string", "pattern": OBJECT_ID_PATTERN}),
             }
             for name in variables
         ]
