@@ -24,3 +24,15 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     location.reload();
   }
 });
+
+// The search boxes in the place of long selects (select2) have no name: their field's label, then.
+window.addEventListener("load", () => {
+  for (const box of document.querySelectorAll(".select2-selection")) {
+    const select = box.closest(".select2").previousElementSibling;
+    const label = select && document.querySelector(`label[for="${select.id}"]`);
+    if (!label) continue;
+    label.id ||= `${select.id}-label`;
+    box.setAttribute("aria-labelledby", `${label.id} ${box.getAttribute("aria-labelledby") || ""}`);
+    box.firstElementChild.setAttribute("aria-labelledby", label.id);
+  }
+});
