@@ -35,7 +35,7 @@ def test_they_are_kept_for_a_month(owner: Person) -> None:
 def test_staff_see_what_came_and_cannot_change_it(owner: Person, admin_client: Client) -> None:
     callback = kept(owner, 0)
     path = "/admin/batches/carriercallback/"
-    assert "twilio" in admin_client.get(path).content.decode()
+    assert "Twilio" in admin_client.get(path).content.decode()
     page = admin_client.get(f"{path}{callback.id}/change/").content.decode()
     assert "CallStatus=\ufffd&lt;b&gt;" in page
     assert 'name="_save"' not in page

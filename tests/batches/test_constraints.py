@@ -15,6 +15,8 @@ from batches.models import (
     BatchVariable,
     CallBatch,
     CallCounter,
+    ContactsFile,
+    ContactsFilePart,
     ImportErrorRow,
     PauseReason,
 )
@@ -68,6 +70,24 @@ def same_number_listed_twice() -> None:
 
 def same_public_id_twice(factory: Any) -> Callable[[], Any]:
     return lambda: factory.create(public_id=factory.create().public_id)
+
+
+def same_part_of_a_file_twice() -> None:
+    its = batch()
+    mine = {"workspace": its.workspace, "created_by": its.created_by}
+    file = ContactsFile.objects.create(
+        **mine,
+        batch=its,
+        name="",
+        size=0,
+        header=[],
+        sample=[],
+        columns=[],
+        created_at=timezone.now(),
+    )
+    for _ in range(2):
+        part = {"file": file, "position": 0, "content": b""}
+        ContactsFilePart.objects.create(workspace=its.workspace, **part)
 
 
 def same_position_twice() -> None:
@@ -215,6 +235,7 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     "batchnumber_phone_once": [same_phone_twice],
     "batchvariable_position_once": [two_variables((0, "name"), (0, "account"))],
     "batchvariable_name_once": [two_variables((0, "name"), (1, "name"))],
+    "contactsfilepart_once": [same_part_of_a_file_twice],
     "callcounter_slot_once": [same_slot_twice],
     "call_number_once": [same_number_called_twice],
     "call_number_e164": [
