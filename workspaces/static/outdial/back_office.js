@@ -36,3 +36,13 @@ window.addEventListener("load", () => {
     box.firstElementChild.setAttribute("aria-labelledby", label.id);
   }
 });
+
+// An icon is a word in a font of pictures: beside text, nobody needs to hear it.
+const hideIcons = () => {
+  for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) {
+    const holder = icon.closest("a, button") || icon.parentElement;
+    if (holder.textContent.trim() !== icon.textContent.trim()) icon.ariaHidden = "true";
+  }
+};
+window.addEventListener("load", hideIcons);
+document.addEventListener("htmx:afterSwap", hideIcons);
