@@ -12,6 +12,8 @@ from tests.browser.showcase import showcase
 
 FOLDER = Path(os.environ.get("SCREENSHOTS", "screenshots"))
 
+README = ("home", "batch")  # docs/images: what one sees without scrolling
+
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
@@ -27,5 +29,7 @@ def test_screenshots(browser: Browser, live_server: LiveServer, look: Look) -> N
         page.goto(address(shown))
         page.wait_for_load_state("networkidle")
         page.screenshot(path=FOLDER / f"{name}-{look.name}.png", full_page=True)
+        if name in README and look.name == "light":
+            page.screenshot(path=FOLDER / f"readme-{name}.png")
         print(f"{FOLDER / name}-{look.name}.png")
     context.close()

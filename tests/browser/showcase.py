@@ -26,6 +26,7 @@ from calling.carriers.base import Callback
 from calling.models import PhoneNumber
 from tests import factories
 from workspaces.callers import Role
+from workspaces.ids import new_object_id
 from workspaces.models import AuditEvent, User, Workspace
 from workspaces.services.dialing import wake
 
@@ -209,6 +210,7 @@ class _Builder:
         began = self.now - timedelta(minutes=minutes)
         answered = began + timedelta(seconds=9) if status == AttemptStatus.COMPLETED else None
         return CallAttempt(
+            id=f"{int(began.timestamp()):08x}{new_object_id()[8:]}",  # ids begin with their time
             workspace=self.workspace,
             batch=call.batch,
             call=call,
