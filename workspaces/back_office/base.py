@@ -96,6 +96,13 @@ class AuditedAdmin(ModelAdmin[Row]):
             kwargs["queryset"] = related.get_led(request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Who leads one workspace need not choose it."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        if len(led := reach_of(request).led) == 1:
+            initial.setdefault("workspace", led[0])
+        return initial
+
     # --- audit ---
 
     def log_addition(self, request: HttpRequest, obj: Row, message: Any) -> Any:

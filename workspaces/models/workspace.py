@@ -73,6 +73,7 @@ class Membership(models.Model):
     objects: ClassVar[WorkspaceManager["Membership"]] = WorkspaceManager()
 
     class Meta:
+        verbose_name = "member"
         constraints = [
             # Also finds a user's workspaces at login, hence the user first.
             models.UniqueConstraint(fields=["user", "workspace"], name="membership_once"),
