@@ -16,6 +16,7 @@ from tests.workspaces.conftest import SignIn
 from tests.workspaces.mailbox import deliver, forget_jobs, has_link, jobs, link_in
 from workspaces.callers import Role
 from workspaces.models import ApiKey, AuditEvent, Membership, User, Workspace
+from workspaces.services import invitations
 
 LIST = "/admin/workspaces/membership/"
 ADD = f"{LIST}add/"
@@ -192,6 +193,38 @@ def test_only_an_owner_invites_owners(sign_in: SignIn, owner: Person, admin: Per
     assert not User.objects.filter(email=NEW).exists()
     assert sign_in(owner.user).post(ADD, form(owner.workspace, role="owner")).status_code == 302
     assert Membership.objects.get(user__email=NEW).role == "owner"
+
+
+def test_nobody_is_flooded_by_being_invited_and_removed(sign_in: SignIn, owner: Person) -> None:
+    browser = sign_in(owner.user)
+    assert browser.post(ADD, form(owner.workspace)).status_code == 302
+    user = User.objects.get(email=NEW)
+    browser.post(deed("remove", user, owner.workspace), {})
+    response = browser.post(ADD, form(owner.workspace))
+    assert "less than 5 minutes ago" in text_of(response)
+    assert len(jobs()) == 1
+    assert not Membership.objects.filter(user=user).exists()
+
+
+def test_a_workspace_invites_so_many_an_hour(
+    sign_in: SignIn, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitations, "MOST_AN_HOUR", 2)
+    browser = sign_in(owner.user)
+    told = [
+        text_of(browser.post(ADD, form(owner.workspace, email=f"{name}@example.com"), follow=True))
+        for name in ("ada", "grace", "joan")
+    ]
+    assert ["within the hour" in text for text in told] == [False, False, True]
+
+
+def test_who_leads_a_suspended_workspace_only_reads(sign_in: SignIn, owner: Person) -> None:
+    Workspace.objects.filter(id=owner.workspace.id).update(is_active=False)
+    browser = sign_in(owner.user)
+    assert browser.get(LIST).status_code == 200
+    assert browser.post(ADD, form(owner.workspace)).status_code == 403
+    assert browser.get(deed("remove", owner.user, owner.workspace)).status_code == 403
+    assert not User.objects.filter(email=NEW).exists()
 
 
 def test_an_invitation_is_sent_again_until_there_is_a_password(

@@ -1,6 +1,6 @@
 """Who sees what: a superuser all workspaces, anybody else in the back office those of a membership.
 
-A member reads; an admin or owner of the workspace changes, too.
+A member reads; an admin or owner of the workspace changes, too, unless it is suspended.
 """
 
 from collections.abc import Mapping
@@ -82,5 +82,7 @@ def _reach_of(request: HttpRequest) -> Reach:
         return _NOTHING
     if user.is_superuser:
         return Reach(None)
-    roles = Membership.objects.filter(user_id=str(user.pk)).values_list("workspace_id", "role")
-    return Reach({workspace_id: Role(role) for workspace_id, role in roles})
+    roles = Membership.objects.filter(user_id=str(user.pk)).values_list(
+        "workspace_id", "role", "workspace__is_active"
+    )
+    return Reach({id_: Role(role) if is_open else Role.MEMBER for id_, role, is_open in roles})

@@ -17,7 +17,9 @@ from workspaces.services.audit import audit_event
 from workspaces.services.members import add_member
 from workspaces.tasks import mail_invitation
 
+# Mails go to whatever address is typed: neither one person nor the world is to be flooded.
 BETWEEN_INVITATIONS = timedelta(minutes=5)
+MOST_AN_HOUR = 100
 _INVITED = "membership.invite"
 
 
@@ -35,7 +37,7 @@ def invite_member(
 ) -> Membership:
     """Add somebody, and tell them by mail; a new user is created without a password.
 
-    Raises as `add_member` and `open_back_office`.
+    Raises as `add_member` and `open_back_office`, and ValidationError (`too_soon`, `too_many`).
     """
     with transaction.atomic():
         membership = add_member(
@@ -74,12 +76,6 @@ def invite_again(
             raise field_error(
                 "body", "Only who has no password yet is invited again.", "no_invitee"
             )
-        earlier = AuditEvent.objects.for_workspace(workspace_id).filter(
-            target_id=membership.id, action=_INVITED, created_at__gt=now - BETWEEN_INVITATIONS
-        )
-        if earlier.exists():
-            sentence = "An invitation went out less than 5 minutes ago: wait a little."
-            raise field_error("body", sentence, "too_soon")
         _mail(membership, base_url, actor, now)
 
 
@@ -129,7 +125,20 @@ def _open_back_office(membership: Membership, actor: Actor, now: datetime) -> No
     ).save(force_insert=True)
 
 
+def _check_rate(membership: Membership, now: datetime) -> None:
+    """By the audit trail, which outlives a membership that is removed and made again."""
+    sent = AuditEvent.objects.for_workspace(membership.workspace_id).filter(action=_INVITED)
+    of_the_person = sent.filter(changes__user=membership.user_id)
+    if of_the_person.filter(created_at__gt=now - BETWEEN_INVITATIONS).exists():
+        sentence = "An invitation went out less than 5 minutes ago: wait a little."
+        raise field_error("body", sentence, "too_soon")
+    if sent.filter(created_at__gt=now - timedelta(hours=1)).count() >= MOST_AN_HOUR:
+        sentence = f"{MOST_AN_HOUR} invitations went out within the hour: wait a little."
+        raise field_error("body", sentence, "too_many")
+
+
 def _mail(membership: Membership, base_url: str, actor: Actor, now: datetime) -> None:
+    _check_rate(membership, now)
     audit_event(
         actor=actor,
         action=_INVITED,
