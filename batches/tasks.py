@@ -1,22 +1,25 @@
 """Background work of this app, run by the Procrastinate worker."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.tasks import Task
 from procrastinate.types import JSONDict
 from rest_framework.exceptions import ValidationError
 
 from batches.imports.capacity import ImportsBusy
+from batches.imports.tracking import ImportClosed
 from batches.mails import leaders_of, send_import_summary, send_listing
-from batches.models import ContactsFile, Import
+from batches.models import ContactsFile, Import, ImportStatus
 from batches.services.callback_archive import delete_old_callbacks
 from batches.services.file_imports import delete_old_files, import_file
 from batches.services.imports import delete_error_rows, fail_abandoned_imports
 from workspaces.callers import Actor, CredentialKind
+from workspaces.tasks import MAIL_PRIORITY
 
 # A living import moves every few thousand rows; the longest step is the load at its end.
 SILENT_IMPORTS_ARE_DEAD_AFTER = timedelta(minutes=15)
@@ -26,17 +29,18 @@ KEEP_FILES = timedelta(days=1)
 
 # After 5 s, 25 s, 2 min, 10 min, 52 min and 4 h; then the job stays as failed, to be looked at.
 MAIL_RETRY = RetryStrategy(max_attempts=6, exponential_wait=5)
-# The other imports of this process are as long as files are.
-IMPORT_RETRY = RetryStrategy(max_attempts=100, wait=10, retry_exceptions={ImportsBusy})
+# Until one of the process's slots for files is free: they are fewer than the jobs that a worker runs
+# at a time, so that files never keep everything else waiting.
+IMPORT_RETRY = RetryStrategy(wait=10, retry_exceptions={ImportsBusy})
 
 
-@app.task(retry=MAIL_RETRY)
+@app.task(retry=MAIL_RETRY, priority=MAIL_PRIORITY)
 def mail_listing(entry_id: str, user_id: str) -> bool:
     """One admin or owner is told of one number on the do-not-call list."""
     return send_listing(entry_id, user_id)
 
 
-@app.task(retry=MAIL_RETRY)
+@app.task(retry=MAIL_RETRY, priority=MAIL_PRIORITY)
 def mail_import_summary(import_id: str, user_id: str) -> bool:
     """One admin or owner is told of a file of numbers on the do-not-call list."""
     return send_import_summary(import_id, user_id)
@@ -59,7 +63,7 @@ def read_file(file_id: str, import_id: str, ip: str | None, request_id: str) -> 
     record = Import.objects.get(id=import_id)
     file = ContactsFile.objects.select_related("workspace", "batch").get(id=file_id)
     actor = Actor(record.created_by_id, CredentialKind.SESSION, ip=ip, request_id=request_id)
-    with suppress(ValidationError):  # told in the record
+    with suppress(ValidationError, ImportClosed):  # told in the record
         import_file(file=file, record=record, actor=actor, clock=timezone.now)
 
 
@@ -68,7 +72,15 @@ def read_file(file_id: str, import_id: str, ip: str | None, request_id: str) -> 
 def close_abandoned_imports(timestamp: int) -> int:
     """No import stays "running" after its process died. Returns how many were closed."""
     now = timezone.now()
+    _keep_waiting_ones(now)
     return fail_abandoned_imports(silent_since=now - SILENT_IMPORTS_ARE_DEAD_AFTER, now=now)
+
+
+def _keep_waiting_ones(now: datetime) -> None:
+    """What waits for a worker, or for a slot in one, is not dead."""
+    jobs = ProcrastinateJob.objects.filter(task_name=read_file.name, status="todo")
+    waiting = list(jobs.values_list("args__import_id", flat=True))
+    Import.objects.filter(id__in=waiting, status=ImportStatus.RUNNING).update(updated_at=now)
 
 
 @app.periodic(cron="37 3 * * *", periodic_id="clean_up_error_rows")

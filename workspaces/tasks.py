@@ -12,17 +12,19 @@ from workspaces.services.logins import delete_expired_tokens
 
 KEEP_EXPIRED_TOKENS = timedelta(days=30)
 
+MAIL_PRIORITY = 10  # somebody waits for it; everything else has 0
+
 # After 5 s, 25 s, 2 min and 10 min; then the job stays as failed, to be looked at.
 MAIL_RETRY = RetryStrategy(max_attempts=4, exponential_wait=5)
 
 
-@app.task(retry=MAIL_RETRY)
+@app.task(retry=MAIL_RETRY, priority=MAIL_PRIORITY)
 def mail_invitation(membership_id: str, invited_by: str, base_url: str) -> bool:
     """Somebody is told that they were added to a workspace."""
     return send_invitation(membership_id, invited_by, base_url)
 
 
-@app.task(retry=MAIL_RETRY)
+@app.task(retry=MAIL_RETRY, priority=MAIL_PRIORITY)
 def mail_password_reset(user_id: str, base_url: str) -> bool:
     """Somebody is sent a link to set a new password; nobody, for an unknown address."""
     return send_password_reset(user_id, base_url, timezone.now())

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from batches.admin.batch_deeds import outlook_in_words, possible_deeds
+from batches.admin.batch_deeds import MOST_LOOKED_AHEAD, outlook_in_words, possible_deeds
 from batches.backlog import Backlog, backlog_of
 from batches.call_pages import CallPage, read_page
 from batches.dialer.tenants import called_today
@@ -245,6 +245,13 @@ def look_ahead(model_admin: Any, request: HttpRequest, object_id: str) -> HttpRe
     batch = _seen(model_admin, request, object_id)
     if batch.deleted_at:
         raise Http404
+    pending = counts_of(batch.id)[CallStatus.PENDING]
+    if pending > MOST_LOOKED_AHEAD:
+        facts = [
+            f"{pending:,} calls are pending: too many to look at each of them before the start. This"
+            " page tells what they wait for while the batch runs."
+        ]
+        return TemplateResponse(request, "admin/batches/callbatch/preflight.html", {"facts": facts})
     found = preflight(batch, timezone.now())
     facts = [fact for fact in outlook_in_words(found) if not fact.startswith("Mind: ")]
     context = {"facts": facts, "warnings": found.warnings, "zones": found.zones}

@@ -5,10 +5,12 @@ the refused rows are there although nothing else was stored.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypedDict
 
 import orjson
+from rest_framework.exceptions import APIException
 
 from batches.models import Import, ImportErrorRow, ImportStatus
 from workspaces.ids import new_object_id
@@ -36,13 +38,25 @@ class RowRefused(Exception):
         self.errors = errors[:_MOST_OF_A_ROW]
 
 
+class ImportClosed(APIException):
+    """Somebody else ended the import meanwhile: it was taken for dead, replaced, or is run twice."""
+
+    status_code = 503
+    default_detail = "The import was given up meanwhile. Send it again."
+    default_code = "import_closed"
+
+
 class RefusedRow(TypedDict):
     row: int
     errors: list[RowError]
 
 
 class ImportTracker:
-    """Follows a stored `Import`; `finish`, `refuse_file` or `fail` ends it."""
+    """Follows a stored `Import`; `finish`, `refuse_file` or `fail` ends it.
+
+    They and `advance` raise ImportClosed for one that is not running any more, so that of two who end
+    it one does, with all that its transaction stores; `fail` leaves it as it is then.
+    """
 
     def __init__(self, record: Import, clock: Clock) -> None:
         self.record = record
@@ -94,11 +108,15 @@ class ImportTracker:
     def fail(self) -> None:
         """The end by an error of ours: as far as it came, nothing stored."""
         self.record.status = ImportStatus.FAILED
-        self._save("status")
+        with suppress(ImportClosed):
+            self._save("status")
 
     def _save(self, *fields: str) -> None:
         self.record.updated_at = self.clock()
-        self.record.save(update_fields=[*fields, "updated_at"])
+        values = {name: getattr(self.record, name) for name in (*fields, "updated_at")}
+        running = Import.objects.filter(id=self.record.id, status=ImportStatus.RUNNING)
+        if not running.update(**values):
+            raise ImportClosed
 
     def _write_refused(self) -> None:
         columns = ["id", "workspace_id", "import_id", "row", "cells", "errors"]

@@ -1,11 +1,12 @@
 """A file of contacts for a batch, sent in steps: it is kept, looked at, checked, and then imported."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import IO
 
 from django.db import transaction
+from django.db.models import Q
 
 from batches.imports.capacity import import_slot
 from batches.imports.columns import likely_columns
@@ -17,6 +18,7 @@ from batches.models import (
     ContactsFilePart,
     Import,
     ImportKind,
+    ImportStatus,
 )
 from batches.services.batches import locked_batch
 from batches.services.contacts import checker_of
@@ -29,6 +31,19 @@ from workspaces.models import Workspace
 SAMPLE = 10  # rows
 _LONGEST_CELL = 200  # characters, of the sample
 _PART = 1_000_000  # bytes
+MOST_WAITING = 20  # files of a workspace: each may have 50 MB
+_FORGOTTEN_AFTER = timedelta(days=1)
+# Told as of the file as a whole. Not "failed": nobody has to look after it.
+_REPLACED = {
+    "row": 0,
+    "errors": [
+        {
+            "field": "file",
+            "code": "replaced",
+            "message": "The columns were changed: another check took the place of this one.",
+        }
+    ],
+}
 
 
 def keep_file(
@@ -36,8 +51,8 @@ def keep_file(
 ) -> ContactsFile:
     """Store a file that is to be imported into the batch, with a guess at its columns.
 
-    Raises ValidationError (it cannot be read), Http404 (no agent is behind the batch's numbers, or the
-    batch was deleted), ImportsBusy.
+    Raises ValidationError (it cannot be read, or too many wait already), Http404 (no agent is behind the
+    batch's numbers, or the batch was deleted), ImportsBusy.
     """
     schema = schema_of(batch)
     header, sample = _first_rows(content, name)
@@ -47,6 +62,7 @@ def keep_file(
     content.seek(0)
     with transaction.atomic():
         locked_batch(batch.workspace_id, batch.id)
+        _refuse_too_many(batch.workspace_id, now)
         file = ContactsFile.objects.create(
             workspace_id=batch.workspace_id,
             batch=batch,
@@ -72,11 +88,16 @@ def queue_check(
 ) -> ContactsFile:
     """Have a worker tell what would become of the file with these columns.
 
+    A check of the same columns that has not ended goes on; one of others gives way.
     Raises ContactsFile.DoesNotExist.
     """
     with transaction.atomic():
         file = _locked(file_id)
+        running = Import.objects.filter(id=file.check_run_id, status=ImportStatus.RUNNING)
+        if file.columns == list(columns) and running.exists():
+            return file
         if file.import_run_id is None:
+            running.update(status=ImportStatus.CHECKED, errors=[_REPLACED], updated_at=now)
             file.columns = list(columns)
             file.check_run = _queue(file, actor, now, dry_run=True)
             file.save(update_fields=["columns", "check_run"])
@@ -104,6 +125,20 @@ def schema_of(batch: CallBatch) -> VariableSchema:
 
 def _locked(file_id: str) -> ContactsFile:
     return ContactsFile.objects.select_for_update(no_key=True).get(id=file_id)
+
+
+def _refuse_too_many(workspace_id: str, now: datetime) -> None:
+    files = ContactsFile.objects.for_workspace(workspace_id).filter(
+        Q(import_run=None) | Q(import_run__status=ImportStatus.RUNNING),
+        created_at__gt=now - _FORGOTTEN_AFTER,
+    )
+    if files.count() >= MOST_WAITING:
+        raise field_error(
+            "file",
+            f"{MOST_WAITING} files of this workspace wait to be imported. Import one of them, or come"
+            " back later: a file is forgotten a day after it was sent.",
+            "too_many_files",
+        )
 
 
 def _queue(file: ContactsFile, actor: Actor, now: datetime, *, dry_run: bool) -> Import:

@@ -8,7 +8,9 @@ from typing import IO
 
 from django.db import transaction
 from django.http import Http404
+from rest_framework.exceptions import ValidationError
 
+from batches.imports.capacity import import_slot
 from batches.imports.loading import INCOMING, StagedFile, line_of
 from batches.imports.pipeline import SentFile, stage_rows, tracked_import
 from batches.imports.reading import Cell, FileRefused
@@ -39,12 +41,35 @@ def import_file(*, file: ContactsFile, record: Import, actor: Actor, clock: Cloc
     that is a dry run, only tell what would become of them.
 
     `record`, made when this was asked for, tells how it went; of a number that the file has twice the
-    first row counts. A file that has been stored is forgotten. Raises ValidationError (the file as a
-    whole is at fault; `record` tells it, too), ImportsBusy.
+    first row counts. A file that has been stored is forgotten, and nothing happens for a `record` that
+    has come to its end: the worker may run a job twice, and a check may have been replaced by another.
+    Raises ValidationError (the file as a whole is at fault; `record` tells it, too), ImportsBusy,
+    ImportClosed (the record came to its end meanwhile).
     """
-    # It may have waited so long for its turn that it was taken for dead.
-    record.status, record.updated_at = ImportStatus.RUNNING, clock()
-    record.save(update_fields=["status", "updated_at"])
+    with import_slot():
+        pass  # not for nothing are all parts of the file fetched
+    if not _begins(record, clock()):
+        return
+    try:
+        _import(file, record, actor, clock)
+    except ValidationError:
+        if not record.dry_run:
+            file.parts.all().delete()  # it is not imported a second time
+        raise
+
+
+def _begins(record: Import, now: datetime) -> bool:
+    """From the start, also if a process died over it. False: it has ended."""
+    with transaction.atomic():
+        running = Import.objects.filter(id=record.id, status=ImportStatus.RUNNING)
+        if not running.update(rows_read=0, rows_invalid=0, progress=0, updated_at=now):
+            return False
+        record.error_rows.all().delete()
+    record.rows_read = record.rows_invalid = record.progress = 0
+    return True
+
+
+def _import(file: ContactsFile, record: Import, actor: Actor, clock: Clock) -> None:
     with _content_of(file) as content:
         sent = SentFile(
             content=content, name=file.name, user_id=record.created_by_id, dry_run=record.dry_run

@@ -199,6 +199,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 UNFOLD = back_office.UNFOLD
+# A field for each column of a file (at most 1,000: batches.imports.sheet), and a few for the form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_100
 
 # --- Mail -----------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="outdial@localhost")
@@ -206,6 +208,8 @@ EMAIL_TIMEOUT = 10  # seconds
 
 # --- Background work ------------------------------------------------------------------------------
 PROCRASTINATE_WORKER_DEFAULTS = {
+    # Jobs at a time, in threads. Twice as many as may read files (batches.imports.capacity).
+    "concurrency": 4,
     "delete_jobs": "successful",  # a failed one stays to be looked at
     "fetch_job_polling_interval": 1.0,  # seconds; scheduled jobs are found by polling only
 }

@@ -198,6 +198,16 @@ def test_before_a_start_the_page_looks_ahead(leader: Client, owner: Person) -> N
     assert 'hx-trigger="load"' not in shown(leader, batch)
 
 
+def test_the_page_does_not_look_ahead_at_a_huge_batch(
+    leader: Client, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.admin.batch_page.MOST_LOOKED_AHEAD", 1)
+    batch = batch_of(owner, pending=2)
+    html = words_of(html_of(leader, page("preflight", batch.id)))
+    assert "2 calls are pending: too many to look at each of them" in html
+    assert "Called at once" not in html
+
+
 def test_a_deleted_batch_says_so(leader: Client, owner: Person) -> None:
     batch = batch_of(owner, BatchStatus.STOPPED, pending=1)
     CallBatch.objects.filter(id=batch.id).update(deleted_at=timezone.now())

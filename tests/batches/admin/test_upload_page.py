@@ -8,7 +8,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.imports.pipeline import stage_rows
 from batches.models import BatchStatus, Call, CallBatch, ContactsFilePart, Import, ImportStatus
 from tests import factories
 from tests.batches.admin.batches import audited, batch_of, html_of, page, words_of
@@ -223,23 +222,6 @@ def test_a_batch_that_was_deleted_meanwhile_takes_nothing(leader: Client, batch:
         leader, reverse("admin:batches_import_change", args=[record.id])
     )
     assert not Call.objects.exists()
-
-
-def test_a_file_that_waited_too_long_for_its_turn_is_running_again(
-    leader: Client, batch: CallBatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = send(leader, batch, csv(*GOOD))
-    Import.objects.update(status=ImportStatus.FAILED)  # taken for dead
-    seen: list[str] = []
-
-    def looked_at(*args: Any) -> int:
-        seen.append(Import.objects.get().status)
-        return stage_rows(*args)
-
-    monkeypatch.setattr("batches.services.file_imports.stage_rows", looked_at)
-    work()
-    assert seen == ["running"]
-    assert "Import 2 contacts" in state(leader, file)
 
 
 def test_agents_that_went_meanwhile_are_told(leader: Client, batch: CallBatch) -> None:
