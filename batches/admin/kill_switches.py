@@ -95,9 +95,10 @@ class KillSwitchPages(AuditedAdmin[Any]):
 
         confirmation = Confirmation(
             title=f"Stop all calls of {_name_of(row)}?",
-            text="From this moment no further call is placed. Calls that a carrier has been given are"
-            " left to end: nobody is cut off, and a phone that rings may still be answered. It stays"
-            " like that until somebody releases the switch.",
+            text="No further call is placed, except what is on its way to the carrier at this moment:"
+            " such a call may still go out. Calls that a carrier has been given are left to end:"
+            " nobody is cut off, and a phone that rings may still be answered. It stays like that"
+            " until somebody releases the switch.",
             button="Throw the kill switch",
             form=KillForm,
             is_dangerous=True,
@@ -143,7 +144,8 @@ def _said_of_kill(switched: Switched) -> str:
     paused = "No batch had to be paused."
     if switched.batch_ids:
         paused = f"{counted(len(switched.batch_ids), 'batch was', 'batches were')} paused."
-    return f"The kill switch is on: no further call is placed. {paused}"
+    on_its_way = "A call that was on its way to the carrier at that moment may still go out."
+    return f"The kill switch is on: no further call is placed. {on_its_way} {paused}"
 
 
 def _said_of_release(switched: Switched) -> str:

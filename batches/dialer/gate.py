@@ -33,11 +33,24 @@ LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id
 LEFT JOIN calling_carrieraccount AS account ON account.id = phone.account_id
 WHERE lease.id = ANY(%s::bytea[]) AND lease.sent_at IS NULL AND lease.look_at > %s
 """  # noqa: S608 (our own words)
-# The lease is ours until `look_at`; after that somebody else may have put the call back.
-_SEND = """
-UPDATE batches_lease SET sent_at = %s
-WHERE id = ANY(%s::bytea[]) AND sent_at IS NULL AND look_at > %s RETURNING id
-"""
+# The lease is ours until `look_at`; after that somebody else may have put the call back. The switch is
+# read by the statement that sends, because it may have been thrown since the look.
+_SEND = f"""
+WITH ours AS (
+    SELECT lease.id, {_IS_SWITCHED_OFF} AS is_off, workspace.is_active AS is_open
+    FROM batches_lease AS lease
+    JOIN workspaces_workspace AS workspace ON workspace.id = lease.workspace_id
+    LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id
+    LEFT JOIN calling_carrieraccount AS account ON account.id = phone.account_id
+    WHERE lease.id = ANY(%s::bytea[]) AND lease.sent_at IS NULL AND lease.look_at > %s
+), sent AS (
+    UPDATE batches_lease AS lease SET sent_at = %s FROM ours
+    WHERE lease.id = ours.id AND ours.is_open AND NOT ours.is_off
+        AND lease.sent_at IS NULL AND lease.look_at > %s
+    RETURNING lease.id
+)
+SELECT ours.id, sent.id IS NOT NULL, ours.is_off, ours.is_open FROM ours LEFT JOIN sent USING (id)
+"""  # noqa: S608 (our own words)
 
 _OFF = f"""
 SELECT lease.id FROM batches_lease AS lease
@@ -52,33 +65,44 @@ WHERE lease.id = %s AND {_IS_SWITCHED_OFF}
 class Passed:
     """`sent`: attempts to be placed now. `refused`: by batch, the others and why.
 
-    An attempt in neither is no longer ours.
+    An attempt in neither is no longer ours. What was thrown before `looked_at` was seen, all of it.
     """
 
+    looked_at: datetime
     sent: set[bytes] = field(default_factory=set)
     refused: dict[str, dict[str, Return]] = field(default_factory=dict)
 
 
 def pass_gate(attempt_ids: Sequence[bytes], *, now: datetime) -> Passed:
     """Look again at claimed attempts, and mark as sent those that may be placed at once."""
-    passed = Passed()
-    good = []
+    passed = Passed(looked_at=now)
+    good: dict[bytes, bytes] = {}  # and their batches
     for id_, batch_id, *facts in fetch_all(_LOOK, [now, array_literal(list(attempt_ids)), now]):
         refusal = _refusal(facts, now)
         if refusal is None:
-            good.append(bytes(id_))
+            good[bytes(id_)] = bytes(batch_id)
         else:
-            of_batch = passed.refused.setdefault(bytes(batch_id).hex(), {})
-            of_batch[bytes(id_).hex()] = refusal
-    if good:
-        rows = fetch_all(_SEND, [now, array_literal(good), now])
-        passed.sent = {bytes(id_) for (id_,) in rows}
+            _refuse(passed, bytes(batch_id), bytes(id_), refusal)
+    if not good:
+        return passed
+    for row in fetch_all(_SEND, [array_literal(list(good)), now, now, now]):
+        id_, is_sent, is_off, is_open = bytes(row[0]), *row[1:]
+        if is_sent:
+            passed.sent.add(id_)
+        elif is_off:
+            _refuse(passed, good[id_], id_, not_dialed("kill_switch"))
+        elif not is_open:
+            _refuse(passed, good[id_], id_, not_dialed("workspace_suspended"))
     return passed
 
 
 def is_switched_off(attempt_id: bytes) -> bool:
     """Whether a kill switch was thrown since this attempt has passed, for one that had to wait."""
     return fetch_row(_OFF, [attempt_id]) is not None
+
+
+def _refuse(passed: Passed, batch_id: bytes, id_: bytes, why: Return) -> None:
+    passed.refused.setdefault(batch_id.hex(), {})[id_.hex()] = why
 
 
 def not_dialed(detail: str) -> Return:

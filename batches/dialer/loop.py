@@ -7,6 +7,7 @@ hand is found by its leases.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -15,7 +16,7 @@ from django.utils import timezone
 from batches.dialer import steps
 from batches.dialer.claim import Claim
 from batches.dialer.database import Backoff, listen
-from batches.dialer.gate import is_switched_off, not_dialed
+from batches.dialer.gate import not_dialed
 from batches.dialer.looking import look_after
 from batches.dialer.looks import Later, postpone
 from batches.dialer.placing import Placer, Result
@@ -43,7 +44,7 @@ class Dialer:
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
-        self._placer = Placer(timing, self._is_switched_off)
+        self._placer = Placer(timing, self._look_at_switches)
         names = ("claim", "gate", "record", "look")
         self._threads = {name: DatabaseThread(name, lock_timeout=LOCK_TIMEOUT) for name in names}
         self._is_stopping = False
@@ -138,17 +139,17 @@ class Dialer:
                 del calls[bytes.fromhex(attempt_id)]
         for call in calls.values():
             if call.attempt_id in passed.sent:
-                task = asyncio.create_task(self._place(call))
+                task = asyncio.create_task(self._place(call, passed.looked_at))
                 self._placing.add(task)
                 task.add_done_callback(self._placing.discard)
             else:  # its lease has run out: it is somebody else's
                 self._in_hand.discard(call.attempt_id.hex())
 
-    async def _is_switched_off(self, attempt_id: bytes) -> bool:
-        return await self._persist("gate", is_switched_off, attempt_id)
+    async def _look_at_switches(self, attempt_id: bytes) -> datetime | None:
+        return await self._persist("gate", steps.look_at_switches, attempt_id)
 
-    async def _place(self, call: Claimed) -> None:
-        result = await self._placer.place(call)
+    async def _place(self, call: Claimed, looked_at: datetime) -> None:
+        result = await self._placer.place(call, looked_at)
         if result is None:
             self._in_hand.discard(call.attempt_id.hex())
         else:

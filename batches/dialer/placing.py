@@ -27,7 +27,7 @@ from calling.carriers.registry import CARRIERS
 
 SHORTEST_PAUSE = 5.0  # seconds, before a call that the carrier did not take is offered again
 LONGEST_PAUSE = 3600.0  # seconds: no carrier's Retry-After stops us for longer
-UNWATCHED = timedelta(seconds=0.1)  # between the gate and the carrier, without looking again
+UNWATCHED = timedelta(seconds=0.1)  # from a look at the kill switches until the carrier is asked
 SWITCHED_OFF = Return(CallStatus.PENDING, EventReason.NEVER_PLACED, "kill_switch")
 
 log = structlog.get_logger(__name__)
@@ -56,22 +56,25 @@ class Result:
 class Placer:
     """Places calls, those of one account no faster than its pace although the database was slow.
 
-    `is_off` tells of an attempt that had to wait for that whether a kill switch was thrown meanwhile.
+    `look` looks at the kill switches again, for an attempt that had to wait: since when none is thrown,
+    or None.
     """
 
     def __init__(
-        self, timing: Timing, is_off: Callable[[bytes], Awaitable[bool]] | None = None
+        self, timing: Timing, look: Callable[[bytes], Awaitable[datetime | None]] | None = None
     ) -> None:
-        self._timing, self._is_off = timing, is_off
+        self._timing, self._look = timing, look
         self._next: dict[bytes, datetime] = {}
 
-    async def place(self, call: Claimed) -> Result | None:
-        """None: it is too late, somebody else may be looking after the call by now."""
+    async def place(self, call: Claimed, looked_at: datetime | None = None) -> Result | None:
+        """None: it is too late, somebody else may be looking after the call by now.
+
+        `looked_at`: when the gate began to look at the kill switches, if it did.
+        """
         until = call.place_at + self._timing.lease - timedelta(seconds=self._timing.place_within)
-        passed_at = timezone.now()
         try:
             is_its_turn = await self._keep_pace(call, until)
-            if is_its_turn and await self._is_switched_off(call, passed_at):
+            if is_its_turn and await self._is_switched_off(call, looked_at, until):
                 return Result.of(call, SWITCHED_OFF)
         except asyncio.CancelledError:  # we have to stop, and have not asked the carrier
             return Result.of(call, NEVER_PLACED)
@@ -109,10 +112,15 @@ class Placer:
             return Result.of(call, None, _exchange(call, asked_at, fault))
         return Result.of(call, report, _exchange(call, asked_at, None))
 
-    async def _is_switched_off(self, call: Claimed, passed_at: datetime) -> bool:
-        if self._is_off is None or timezone.now() - passed_at < UNWATCHED:
-            return False
-        return await self._is_off(call.attempt_id)
+    async def _is_switched_off(
+        self, call: Claimed, looked_at: datetime | None, until: datetime
+    ) -> bool:
+        """Looks until it has been told in good time: an answer may have been long on its way, too."""
+        while self._look is not None and not _is_fresh(looked_at) and timezone.now() < until:
+            looked_at = await self._look(call.attempt_id)
+            if looked_at is None:
+                return True
+        return False
 
     async def _keep_pace(self, call: Claimed, until: datetime) -> bool:
         """Wait for the turn of the call. False: that would be too late.
@@ -131,6 +139,12 @@ class Placer:
         if at > now:
             await asyncio.sleep((at - now).total_seconds())
         return True
+
+
+def _is_fresh(looked_at: datetime | None) -> bool:
+    if looked_at is None:
+        return False
+    return timedelta() <= timezone.now() - looked_at < UNWATCHED  # no less: a clock may be set back
 
 
 def outcome_of(error: CarrierError) -> CallReport | Return:

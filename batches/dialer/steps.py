@@ -7,7 +7,7 @@ import structlog
 from django.utils import timezone
 
 from batches.dialer.claim import Claim, ClaimFailed, claim_calls, next_due, postpone_workspace
-from batches.dialer.gate import Passed, pass_gate
+from batches.dialer.gate import Passed, is_switched_off, pass_gate
 from batches.dialer.looks import Look, take_due_looks
 from batches.dialer.placing import Result
 from batches.dialer.records import record_results
@@ -52,6 +52,12 @@ def _settle(claim: Claim, now: datetime) -> None:
 
 def look_again(attempt_ids: Sequence[bytes]) -> Passed:
     return pass_gate(attempt_ids, now=timezone.now())
+
+
+def look_at_switches(attempt_id: bytes) -> datetime | None:
+    """The moment as of which no kill switch is thrown for it; None: one is."""
+    now = timezone.now()  # before the database is asked: waiting for it counts
+    return None if is_switched_off(attempt_id) else now
 
 
 def take_looks(timing: Timing) -> list[Look]:
