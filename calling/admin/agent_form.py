@@ -22,6 +22,8 @@ _ELSEWHERE = {
     "optOut": "opt_out_key",
 }
 _of_variable = re.compile(r"variables\[(\d+)\]\.?(\w*)").match
+_DEEPEST = 20
+_TOO_MUCH = "Is nested too deeply, or has too long a number."
 _COLUMNS = {"key": "name", "type": "type", "enum": "values", "description": "description"}
 
 
@@ -36,6 +38,22 @@ class VariablesField(forms.JSONField):
         shown = [] if value is None else value
         return json.dumps(shown, indent=2, ensure_ascii=not is_storable(shown))
 
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            read = super().bound_data(data, initial)
+        except (RecursionError, ValueError):
+            return InvalidJSONInput(data)
+        return InvalidJSONInput(data) if _is_deep(read) else read
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            read = super().to_python(value)
+        except (RecursionError, ValueError) as error:  # brackets, or digits, without end
+            raise forms.ValidationError(_TOO_MUCH, "unreadable") from error
+        if _is_deep(read):
+            raise forms.ValidationError(_TOO_MUCH, "unreadable")
+        return read
+
     def clean(self, value: Any) -> Any:
         variables = super().clean(value)
         if not is_storable(variables):
@@ -44,6 +62,19 @@ class VariablesField(forms.JSONField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(super().has_changed(initial, data))
+
+
+def _is_deep(value: Any) -> bool:
+    """Past what writing it again would bear."""
+    layer = [value]
+    for _ in range(_DEEPEST):
+        layer = [
+            inner
+            for one in layer
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(layer)
 
 
 def is_storable(value: Any) -> bool:

@@ -80,7 +80,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
     ) -> tuple[QuerySet[AuditEvent], bool]:
         """What happened to this id? (Its own id interests nobody.)"""
-        term = search_term.strip()
+        term = search_term.replace("\0", "").strip()
         if not term:
             return queryset, False
         if is_object_id(term):

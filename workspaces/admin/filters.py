@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
 from workspaces.back_office.reach import reach_of
+from workspaces.ids import is_object_id
 from workspaces.models import Workspace
 
 _MOST = 500  # of a longer list one searches instead
@@ -20,7 +21,11 @@ class WorkspaceFilter(DropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         in_sight = reach_of(request).narrow(Workspace.objects.order_by("name", "id"), "pk")
-        return list(in_sight.values_list("pk", "name")[:_MOST])
+        choices = list(in_sight.values_list("pk", "name")[:_MOST])
+        chosen = self.value()
+        if is_object_id(chosen) and chosen not in dict(choices):
+            choices += in_sight.filter(pk=chosen).values_list("pk", "name")
+        return choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         in_sight = dict(self.lookup_choices)

@@ -37,9 +37,9 @@ from workspaces.tokens import RESET_LASTS, invitation_tokens, reset_tokens
 
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Django's own page, and an audit event for who came in."""
-    was_in = request.user.is_authenticated
+    before = request.user.pk  # somebody may come in over the session of somebody else
     response = admin.site.login(request)
-    if request.method == "POST" and request.user.is_authenticated and not was_in:
+    if request.method == "POST" and request.user.is_authenticated and request.user.pk != before:
         record_sign_in(user=request.user, actor=actor_of(request), now=timezone.now())
     return response
 

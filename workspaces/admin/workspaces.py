@@ -4,13 +4,15 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
-from workspaces.back_office.base import DialingAdmin, ReadOnlyInline
+from workspaces.back_office.base import DialingAdmin, ReadOnlyInline, actor_of
 from workspaces.back_office.reach import reach_of
 from workspaces.back_office.theme import display
 from workspaces.clock import clock_time
 from workspaces.forms import DAY_NAMES, WorkspaceForm
 from workspaces.models import EVERY_DAY, Membership, Workspace
+from workspaces.services.workspaces import update_workspace
 
 _LISTS = {
     "Batches": "batches_callbatch",
@@ -83,6 +85,21 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
         """Whether a tenant is suspended is not the tenant's to say."""
         own = [] if reach_of(request).is_all else ["is_active"]
         return [*self.readonly_fields, *own]
+
+    def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif form.changed_data:
+            update_workspace(
+                workspace_id=obj.pk,
+                changes={name: getattr(obj, name) for name in form.changed_data},
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+
+    def _audit(self, request: HttpRequest, verb: str, rows: Any, message: Any) -> None:
+        if verb != "update":  # which the service has told, with the values
+            super()._audit(request, verb, rows, message)
 
     @display(
         description="state", ordering="is_active", label={"active": "success", "off": "danger"}

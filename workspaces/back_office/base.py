@@ -4,9 +4,13 @@ times, look-up by id."""
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from django.db import models, transaction
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.core.exceptions import ValidationError
+from django.db import DataError, models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from workspaces.back_office.reach import reach_of
@@ -20,6 +24,15 @@ from workspaces.services.dialing import wake
 
 Row = TypeVar("Row", bound=models.Model)
 MADE = ["created_by", "created_at", "updated_at"]  # who made it and when, to look at
+# What a list may be asked by: the filters that it shows (Django's add these ends), and our own links.
+_ENDS_OF_FILTERS = ("", "__exact", "__isnull", "__gte", "__lt", "__id__exact")
+_LINKS = frozenset(
+    f"{name}__exact" for name in ("pk", "id", "workspace__id", "agent__id", "batch__id", "status")
+)
+
+
+class _OddAddressError(Exception):
+    """The database, or Python, can't make anything of what the address of a list asks."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -99,6 +112,9 @@ class AuditedAdmin(ModelAdmin[Row]):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Who leads one workspace need not choose it."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        for field in self.opts.fields:
+            if field.is_relation and not is_object_id(initial.get(field.name)):
+                initial.pop(field.name, None)
         if len(led := reach_of(request).led) == 1:
             initial.setdefault("workspace", led[0])
         return initial
@@ -118,26 +134,59 @@ class AuditedAdmin(ModelAdmin[Row]):
         return super().log_deletions(request, queryset)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        # Actions run outside Django's own transaction: the deed and its event belong together.
-        with transaction.atomic():
-            return super().changelist_view(request, extra_context)
+        try:
+            # Actions run outside Django's own transaction: the deed and its event belong together.
+            with transaction.atomic():
+                return super().changelist_view(request, extra_context)
+        except _OddAddressError:
+            if request.GET.keys() <= {ERROR_FLAG}:
+                raise  # it is not the address: the browser would go in circles
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Of a row that is there only what the form has changed: others write the rest meanwhile."""
         stamp(obj)
-        super().save_model(request, obj, form, change)
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=columns & {*form.changed_data, "updated_at"})
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         for inline in formset.forms:
             stamp(inline.instance)
         super().save_formset(request, form, formset, change)
 
+    # --- what a list is asked ---
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Django lets every column be asked, shown or not: a hash could be guessed bit by bit."""
+        filters = self.get_list_filter(request) if request else self.list_filter
+        named = {_name_of(one) + end for one in filters for end in _ENDS_OF_FILTERS}
+        return lookup in named | _LINKS
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        try:
+            changelist = super().get_changelist_instance(request)
+            len(changelist.result_list)  # reads it
+        except (DataError, ValueError, OverflowError, ValidationError) as error:
+            raise _OddAddressError from error
+        return changelist
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Row]) -> HttpResponse | None:
+        if not all(map(is_object_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            self.message_user(request, "What was selected is no row.", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Row], search_term: str
     ) -> tuple[QuerySet[Row], bool]:
         """An id finds its row; anything else searches `search_fields`."""
-        if is_object_id(search_term.strip()):
-            return queryset.filter(pk=search_term.strip()), False
-        return super().get_search_results(request, queryset, search_term)
+        term = search_term.replace("\0", "")  # PostgreSQL takes none
+        if is_object_id(term.strip()):
+            return queryset.filter(pk=term.strip()), False
+        return super().get_search_results(request, queryset, term)
 
     def _audit(
         self, request: HttpRequest, verb: str, rows: Iterable[models.Model], message: Any
@@ -151,6 +200,13 @@ class AuditedAdmin(ModelAdmin[Row]):
                 now=timezone.now(),
                 changes={"admin": message} if message else {},
             ).save(force_insert=True)
+
+
+def _name_of(list_filter: Any) -> str:
+    """What the parameters of a filter begin with."""
+    if isinstance(list_filter, tuple | list):
+        return str(list_filter[0])
+    return str(getattr(list_filter, "parameter_name", list_filter))
 
 
 def _workspace_id(row: models.Model) -> str | None:
