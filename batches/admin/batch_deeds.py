@@ -239,7 +239,7 @@ def outlook_in_words(found: Preflight) -> list[str]:
 def _outlook(batch: CallBatch) -> list[str]:
     pending = counts_of(batch.id)[CallStatus.PENDING]
     if pending > MOST_LOOKED_AHEAD:
-        return [f"{pending:,} calls are pending. What they would wait for is on the batch's page."]
+        return [f"{pending:,} calls are pending: too many to look at each of them now."]
     return outlook_in_words(preflight(batch, timezone.now()))
 
 
