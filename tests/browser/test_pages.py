@@ -80,9 +80,8 @@ def test_an_operator_signs_in_and_finds_a_batch(page: Page, outside: list[str]) 
     page.get_by_label("Password").fill(factories.PASSWORD)
     page.get_by_role("button", name="Log in").click()
 
-    page.get_by_role("link", name="Call batches").first.click()
-    page.locator("#searchbar").fill(batch.id)
-    page.get_by_role("button", name="Search").click()
+    page.locator("#nav-sidebar").get_by_role("link", name="Batches", exact=True).click()
+    page.goto(f"{page.url}?q={batch.id}")
     page.get_by_role("link", name="Spring campaign").click()
 
     expect(page.locator("#content")).to_contain_text(owner.workspace.name)
