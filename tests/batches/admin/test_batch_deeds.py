@@ -115,7 +115,7 @@ def test_a_huge_batch_is_not_looked_through_while_somebody_waits(
     monkeypatch.setattr("batches.admin.batch_deeds.MOST_LOOKED_AHEAD", 1)
     batch = batch_of(owner, pending=2)
     html = html_of(leader, page("start", batch.id))
-    assert "2 calls are pending." in html
+    assert "2 calls are pending: too many" in html
     assert "Called at once" not in html
 
 
