@@ -22,7 +22,7 @@ demo-batch: install-local ## play a batch against the running stack (ARGS="--con
 	@exec $(PYTHON_IN_VENV) -m config.local.demo_batch $(ARGS)
 
 test: install-dev ## run the quick tests (ARGS="-k name")
-	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -n auto -m "not slow" $(ARGS)
+	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test-slow: install-dev ## run the tests that kill processes, drive a browser or fill tables
 	@exec $(WITH_POSTGRES) -- $(PYTHON_IN_VENV) -m pytest -m slow $(ARGS)
