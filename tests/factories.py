@@ -33,7 +33,17 @@ from calling.models import (
 )
 from workspaces.callers import Role, Scope
 from workspaces.credentials import mint
-from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
+from workspaces.models import (
+    AccessToken,
+    ApiKey,
+    Event,
+    EventType,
+    Membership,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Workspace,
+)
 
 PASSWORD = "correct horse battery staple"
 
@@ -105,6 +115,37 @@ class AccessTokenFactory(CredentialFactory):
 
     class Meta:
         model = AccessToken
+
+
+class EventFactory(DjangoModelFactory):
+    workspace = factory.SubFactory(WorkspaceFactory)
+    type = EventType.BATCH_CREATED
+    data = factory.LazyFunction(lambda: {"batchId": "64e5f12345abcdef98765432"})
+    created_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = Event
+
+
+class WebhookEndpointFactory(DjangoModelFactory):
+    workspace = factory.SubFactory(WorkspaceFactory)
+    url = factory.Sequence(lambda number: f"https://hooks.example.com/{number}")
+    secret = "whsec_" + "c2VjcmV0" * 4
+    created_by = factory.SubFactory(UserFactory)
+    created_at = updated_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = WebhookEndpoint
+
+
+class WebhookDeliveryFactory(DjangoModelFactory):
+    endpoint = factory.SubFactory(WebhookEndpointFactory)
+    workspace = factory.SelfAttribute("endpoint.workspace")
+    event = factory.SubFactory(EventFactory, workspace=factory.SelfAttribute("..workspace"))
+    next_attempt_at = created_at = factory.LazyFunction(now)
+
+    class Meta:
+        model = WebhookDelivery
 
 
 class AgentFactory(DjangoModelFactory):

@@ -59,6 +59,13 @@ class Call(models.Model):
     batch = models.ForeignKey(CallBatch, models.CASCADE, related_name="calls", db_index=False)
     phone_number = models.CharField(max_length=16, help_text="E.164: +12125551234")
     variables = models.JSONField(default=dict)
+    external_id = models.CharField(
+        max_length=128,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The integrator's own id of the contact; also its variable `externalId`.",
+    )
     timezone = models.CharField(max_length=64, blank=True, help_text="Else the batch's.")
     status = models.CharField(max_length=16, choices=CallStatus.choices, default=CallStatus.PENDING)
     attempts_made = models.PositiveSmallIntegerField(default=0, help_text="In this round.")
@@ -122,6 +129,11 @@ class Call(models.Model):
         constraints = [
             # Also batch-details sorted by number, and the look-up of one.
             models.UniqueConstraint(fields=["batch", "phone_number"], name="call_number_once"),
+            models.UniqueConstraint(
+                fields=["batch", "external_id"],
+                name="call_external_id_once",
+                condition=~Q(external_id=""),
+            ),
             models.CheckConstraint(
                 condition=Q(phone_number__regex=E164_PATTERN), name="call_number_e164"
             ),

@@ -22,6 +22,7 @@ from batches.models import (
 )
 from calling.models import CarrierLimiter, SimulatedCall
 from tests import factories
+from tests.workspaces import refusals
 from workspaces.callers import Scope
 from workspaces.models import Membership, User
 
@@ -105,6 +106,11 @@ def same_number_called_twice() -> None:
     call(batch=first.batch, phone_number=first.phone_number)
 
 
+def same_external_id_twice() -> None:
+    first = call(external_id="C-1")
+    call(batch=first.batch, external_id="C-1")
+
+
 def same_attempt_twice() -> None:
     first = attempt()
     attempt(call=first.call, request_uuid=first.request_uuid)
@@ -180,6 +186,7 @@ def bad_days(make: Make) -> list[Callable[[], Any]]:
 
 
 REFUSED: dict[str, list[Callable[[], Any]]] = {
+    **refusals.REFUSED,
     "user_email_once": [same_user_twice],
     "user_email_lower_case": [lambda: user(email="Somebody@example.com")],
     "membership_once": [same_member_twice],
@@ -238,6 +245,7 @@ REFUSED: dict[str, list[Callable[[], Any]]] = {
     "contactsfilepart_once": [same_part_of_a_file_twice],
     "callcounter_slot_once": [same_slot_twice],
     "call_number_once": [same_number_called_twice],
+    "call_external_id_once": [same_external_id_twice],
     "call_number_e164": [
         lambda: call(phone_number="12125551234"),
         lambda: call(phone_number="+0125551234"),

@@ -159,7 +159,7 @@ def test_everything_comes_under_the_first_key(db: None, settings: Settings) -> N
     new = account()
     before = stored(new)
 
-    assert run() == (
+    assert run().startswith(
         "calling.CarrierAccount.credentials: 3 re-encrypted, 1 were under the first key,"
         " 0 open with no key\n"
     )
@@ -192,7 +192,7 @@ def test_it_goes_through_many_rows_a_few_at_a_time(
     settings.ENCRYPTION_KEYS = [SECOND, FIRST]
     before = len(statements)
     assert "5 re-encrypted" in run()
-    assert len(statements) - before == 4 + 5
+    assert len(statements) - before == 4 + 5 + 2  # two more columns, both without a row
     settings.ENCRYPTION_KEYS = [SECOND]
     assert all(credentials(row) == SECRET for row in rows)
 

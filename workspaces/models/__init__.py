@@ -9,8 +9,18 @@ from workspaces.models.calling_window import (
 )
 from workspaces.models.credential import AccessToken, ApiKey
 from workspaces.models.dial_schedule import DialSchedule
+from workspaces.models.event import Event, EventFeed, EventType
+from workspaces.models.idempotency import IdempotentRequest
 from workspaces.models.kill_switch import LONGEST_REASON, KillSwitch
+from workspaces.models.rate_limit import RateWindow
 from workspaces.models.user import User
+from workspaces.models.webhook import (
+    DeliveryStatus,
+    DisabledReason,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from workspaces.models.workspace import Membership, Workspace
 
 __all__ = [
@@ -23,10 +33,20 @@ __all__ = [
     "CallingHour",
     "CallingWindow",
     "DaysAreDistinct",
+    "DeliveryStatus",
     "DialSchedule",
+    "DisabledReason",
+    "Event",
+    "EventFeed",
+    "EventType",
+    "IdempotentRequest",
     "KillSwitch",
     "Membership",
+    "RateWindow",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Workspace",
     "every_day",
 ]

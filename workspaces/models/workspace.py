@@ -50,15 +50,40 @@ class Workspace(CallingWindow, KillSwitch):
         db_default=0,
         help_text="Attempts on one contact's number in 24 hours, over all batches; 0: no limit.",
     )
+    rate_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="API requests a minute; empty: the installation's limit; 0: no limit.",
+    )
+    key_rate_limit = models.PositiveIntegerField(
+        "rate limit of a key",
+        null=True,
+        blank=True,
+        help_text="The same, for each API key and each person.",
+    )
+    # The workspace whose sandbox this is: a tenant of its own, so that nothing is ever mixed.
+    sandbox_of = models.OneToOneField(
+        "self", models.CASCADE, null=True, related_name="sandbox", editable=False
+    )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
 
     class Meta:
-        constraints = [*CallingWindow.Meta.constraints, *KillSwitch.Meta.constraints]
+        constraints = [
+            *CallingWindow.Meta.constraints,
+            *KillSwitch.Meta.constraints,
+            models.CheckConstraint(
+                condition=~models.Q(sandbox_of=models.F("id")), name="workspace_not_its_own_sandbox"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.sandbox_of_id is not None
 
 
 class Membership(models.Model):

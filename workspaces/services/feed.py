@@ -1,0 +1,108 @@
+"""From written to published: events get their place in the feed, and webhooks their deliveries.
+
+Only what has been committed is seen here, so positions grow in the order in which a reader can see
+them: whoever has read up to one never misses an event before it. Anybody may publish: the worker does
+so all the time, a reader of the feed before reading.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from workspaces.ids import new_object_id
+from workspaces.models import DeliveryStatus, EventFeed, WebhookEndpoint
+from workspaces.sql import array_literal, execute, fetch_all
+
+AT_A_TIME = 2000  # events of one workspace in one transaction
+
+_WORKSPACES = """
+SELECT DISTINCT workspace_id FROM workspaces_event WHERE position IS NULL LIMIT 1000
+"""
+# The first event makes the row; from then on it is the lock of whoever publishes.
+_FEED = """
+INSERT INTO workspaces_eventfeed (workspace_id, last_position, deleted_through) VALUES (%s, 0, 0)
+ON CONFLICT DO NOTHING
+"""
+_NUMBER = """
+WITH next AS (
+    SELECT id, row_number() OVER (ORDER BY created_at, id) AS place FROM (
+        SELECT id, created_at FROM workspaces_event
+        WHERE workspace_id = %s AND position IS NULL
+        ORDER BY created_at, id LIMIT %s
+    ) AS waiting
+)
+UPDATE workspaces_event AS event SET position = %s::bigint + next.place
+FROM next WHERE event.id = next.id
+RETURNING event.id, event.type
+"""
+_DELIVER = f"""
+INSERT INTO workspaces_webhookdelivery
+    (id, workspace_id, endpoint_id, event_id, status, attempts_made, next_attempt_at, created_at)
+SELECT delivery.id, %s, delivery.endpoint_id, delivery.event_id,
+    '{DeliveryStatus.PENDING.value}', 0, %s::timestamptz, %s::timestamptz
+FROM unnest(%s::bytea[], %s::bytea[], %s::bytea[]) AS delivery (id, endpoint_id, event_id)
+JOIN workspaces_webhookendpoint AS endpoint ON endpoint.id = delivery.endpoint_id
+"""  # noqa: S608 (our own words)
+
+
+def publish_all(*, now: datetime) -> int:
+    """Publish what is waiting in any workspace. Returns how many events that were."""
+    return sum(
+        publish(bytes(workspace_id).hex(), now=now)
+        for (workspace_id,) in fetch_all(_WORKSPACES, [])
+    )
+
+
+def publish(workspace_id: str, *, now: datetime) -> int:
+    """Publish what is waiting in one workspace, in blocks. Returns how many events that were."""
+    published, block = 0, AT_A_TIME
+    while block == AT_A_TIME:
+        block = _publish_block(workspace_id, now)
+        published += block
+    return published
+
+
+def _publish_block(workspace_id: str, now: datetime) -> int:
+    id_ = bytes.fromhex(workspace_id)
+    with transaction.atomic():
+        execute(_FEED, [id_])
+        feed = EventFeed.objects.select_for_update(no_key=True).get(workspace_id=workspace_id)
+        events = fetch_all(_NUMBER, [id_, AT_A_TIME, feed.last_position])
+        if events:
+            feed.last_position += len(events)
+            feed.save(update_fields=["last_position"])
+            deliver(workspace_id, [(bytes(event).hex(), type_) for event, type_ in events], now=now)
+    return len(events)
+
+
+def deliver(
+    workspace_id: str,
+    events: list[tuple[str, str]],
+    *,
+    now: datetime,
+    endpoint_id: str | None = None,
+) -> int:
+    """Queue these events (id, type) for the enabled webhooks that want their type, or for one of them.
+
+    Returns how many deliveries that makes.
+    """
+    endpoints = WebhookEndpoint.objects.for_workspace(workspace_id).filter(disabled_reason="")
+    if endpoint_id is not None:
+        endpoints = endpoints.filter(id=endpoint_id)
+    pairs = [
+        (bytes.fromhex(endpoint), bytes.fromhex(event))
+        for endpoint, wanted in endpoints.values_list("id", "event_types")
+        for event, type_ in events
+        if not wanted or type_ in wanted
+    ]
+    if not pairs:
+        return 0
+    return execute(
+        _DELIVER,
+        [
+            *(bytes.fromhex(workspace_id), now, now),
+            array_literal([bytes.fromhex(new_object_id()) for _ in pairs]),
+            array_literal([endpoint for endpoint, _ in pairs]),
+            array_literal([event for _, event in pairs]),
+        ],
+    )
