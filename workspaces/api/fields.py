@@ -14,6 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
+from workspaces.clock import utc_text
 from workspaces.errors import PayloadTooLarge
 from workspaces.ids import OBJECT_ID_PATTERN, is_object_id
 from workspaces.texts import PRINTABLE, is_one_line
@@ -185,8 +186,7 @@ class UtcDateTimeField(serializers.DateTimeField):
             self.fail("invalid", format="")
 
     def to_representation(self, value: datetime) -> str:
-        text = value.astimezone(UTC).isoformat(timespec="milliseconds")
-        return text.replace("+00:00", "Z")
+        return utc_text(value)
 
 
 class QueryIntegerField(serializers.IntegerField):

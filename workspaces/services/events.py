@@ -1,8 +1,10 @@
 """Events are written here, and published by `workspaces.services.feed`."""
 
+import json
 from datetime import datetime
 from typing import Any
 
+from workspaces.clock import utc_text
 from workspaces.models import Event, EventType
 
 
@@ -16,3 +18,18 @@ def event_of(
     return Event(
         workspace_id=workspace_id, type=event_type.value, data=data, created_at=now, position=None
     )
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """An event as integrators see it, in the feed and as the body of a webhook."""
+    return {
+        "id": event.id,
+        "type": event.type,
+        "timestamp": utc_text(event.created_at),
+        "data": event.data,
+    }
+
+
+def body_of(event: Event) -> bytes:
+    """The payload as the bytes that a webhook sends and signs."""
+    return json.dumps(payload_of(event), ensure_ascii=False, separators=(",", ":")).encode()
