@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +209,9 @@ EMAIL_TIMEOUT = 10  # seconds
 
 # --- Background work ------------------------------------------------------------------------------
 PROCRASTINATE_WORKER_DEFAULTS = {
-    # Jobs at a time, in threads. Twice as many as may read files (batches.imports.capacity).
-    "concurrency": 4,
+    # Jobs at a time, in threads. One sends webhooks; of the others half may read files
+    # (batches.imports.capacity).
+    "concurrency": 5,
     "delete_jobs": "successful",  # a failed one stays to be looked at
     "fetch_job_polling_interval": 1.0,  # seconds; scheduled jobs are found by polling only
 }
@@ -232,6 +234,19 @@ UNSURE_LOOKUP_SECONDS: list[float] = env.list(
 )
 # To finish what is being placed when the dialer is asked to stop.
 DIALER_STOP_SECONDS = env.float("DIALER_STOP_SECONDS", default=30.0)
+
+
+# --- Webhooks -------------------------------------------------------------------------------------
+def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
+    """A list of networks in CIDR notation. Raises ImproperlyConfigured."""
+    try:
+        return [ip_network(text.strip()) for text in env.list(name, default=default)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+# Webhooks go to the internet only; besides into these networks, there by plain HTTP, too.
+WEBHOOK_ALLOWED_NETWORKS = networks("WEBHOOK_ALLOWED_NETWORKS", default=[])
 
 # The credentials of the demo data, for the API's pages; in development only.
 DEMO_FILE: Path | None = None
