@@ -6,6 +6,7 @@ Late, repeated and out-of-order requests find that there is nothing to compare w
 from datetime import datetime
 
 from batches.models import AttemptStatus, BatchStatus, CallBatch, CallStatus, PauseReason
+from batches.services.outbox import tell_move
 
 BATCH_MOVES: dict[BatchStatus, frozenset[BatchStatus]] = {
     BatchStatus.DRAFT: frozenset({BatchStatus.ACTIVE}),
@@ -52,11 +53,15 @@ ATTEMPT_MOVES: dict[AttemptStatus, frozenset[AttemptStatus]] = {
 def move_batch(
     batch: CallBatch, to: BatchStatus, *, now: datetime, reason: PauseReason | None = None
 ) -> bool:
-    """Move a living batch, if its status in the database may go there. Says whether it did."""
+    """Move a living batch, if its status in the database may go there, and tell integrators.
+
+    Says whether it did. To be called in a transaction.
+    """
     sources = [status for status, targets in BATCH_MOVES.items() if to in targets]
     moved = CallBatch.objects.filter(id=batch.id, status__in=sources, deleted_at=None).update(
         status=to, status_reason=reason or "", updated_at=now
     )
     if moved:
         batch.status, batch.status_reason, batch.updated_at = to, reason or "", now
+        tell_move(batch, now=now)
     return bool(moved)

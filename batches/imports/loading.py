@@ -129,6 +129,16 @@ class Loaded:
     added: int
     old_statuses: Counter[str]  # of the calls that existed
 
+    @property
+    def old_ends(self) -> dict[str, int]:
+        """Those that had ended, and are to be called again."""
+        return {old: number for old, number in self.old_statuses.items() if old in FINISHED}
+
+    @property
+    def to_call(self) -> int:
+        """How many calls are pending because of this."""
+        return self.added + sum(self.old_ends.values())
+
 
 class Staged:
     """Contacts ready to be put into a batch. Of a repeated number the last one counts."""

@@ -10,6 +10,7 @@ from django.http import Http404
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from batches.models import EVERY_DAY, BatchNumber, BatchStatus, BatchType, CallBatch
+from batches.services.outbox import batch_created
 from batches.states import move_batch
 from calling.models import PhoneNumber
 from workspaces.callers import Actor
@@ -46,7 +47,12 @@ def create_batch(
     batch = new_batch(workspace_id, user_id, settings, now)
     rotation = rotation_of(batch, settings.phone_ids)
     try:
-        insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
+        insert_rows(
+            batch,
+            *rotation,
+            created_event(batch, len(rotation), actor, now),
+            batch_created(batch, calls=0, now=now),
+        )
     except IntegrityError:
         known = PhoneNumber.objects.active_ids(workspace_id, settings.phone_ids)
         refuse_unknown_numbers(settings.phone_ids, known)

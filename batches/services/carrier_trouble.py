@@ -8,6 +8,7 @@ import structlog
 from django.db import DatabaseError, transaction
 
 from batches.models import BatchStatus, CallBatch, PauseReason
+from batches.services.outbox import tell_carrier_paused
 from batches.states import move_batch
 from calling.services.accounts import note_failure, note_refusal, note_success
 
@@ -78,4 +79,5 @@ def _pause(account_id: str, reason: PauseReason, now: datetime) -> None:
         with transaction.atomic():
             batch = CallBatch.objects.select_for_update(no_key=True).filter(id=batch_id).first()
             if batch and move_batch(batch, BatchStatus.PAUSED, now=now, reason=reason):
+                tell_carrier_paused(account_id, reason, now=now)
                 log.warning("batch.paused", batch=batch_id, reason=reason.value, account=account_id)

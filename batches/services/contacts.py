@@ -13,7 +13,6 @@ from rest_framework.exceptions import PermissionDenied
 from batches.imports.capacity import import_slot
 from batches.imports.loading import (
     FEW,
-    FINISHED,
     Destination,
     Loaded,
     Staged,
@@ -37,6 +36,7 @@ from batches.services.sessions import (
     has_call_to_make,
     is_dialing_everything,
     new_session,
+    takes_every_call,
     obstacle_of,
 )
 from batches.services.variables import remember_variables
@@ -109,7 +109,7 @@ def add_contacts(
                 now=now,
                 starts=wants_start,
             )
-            session_id = start_if_possible(batch, user_id, now) if wants_start else None
+            session_id = carry_on(batch, loaded, starts=wants_start, user_id=user_id, now=now)
             record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
             insert_rows(record, added_event(batch, record, session_id, actor, now))
     return AddedContacts(record.id, loaded.call_ids, len(checked.contacts), checked.failed_chunks)
@@ -177,7 +177,7 @@ def place_contacts(
 ) -> Loaded:
     """Load staged contacts into a batch whose row the caller has locked, count them, wake the dialers.
 
-    They belong to the batch's present session unless another is named. A completed batch goes on.
+    They belong to the batch's present session unless another is named.
     """
     loaded = staged.upsert(
         Destination(
@@ -188,35 +188,38 @@ def place_contacts(
             now=now,
         )
     )
-    again = {status: number for status, number in loaded.old_statuses.items() if status in FINISHED}
-    pending = loaded.added + sum(again.values())
     if starts or batch.status in (BatchStatus.ACTIVE, BatchStatus.COMPLETED):
         wake(batch.workspace_id, now)
     change_counts(
         workspace_id=batch.workspace_id,
         batch_id=batch.id,
         changes={
-            CallStatus.PENDING: pending,
-            **{status: -number for status, number in again.items()},
+            CallStatus.PENDING: loaded.to_call,
+            **{status: -number for status, number in loaded.old_ends.items()},
         },
     )
     remember_variables(batch, names)
     CallBatch.objects.filter(id=batch.id).update(updated_at=now)
-    if batch.status == BatchStatus.COMPLETED and pending:
-        move_batch(batch, BatchStatus.ACTIVE, now=now)
     return loaded
 
 
-def start_if_possible(batch: CallBatch, user_id: str, now: datetime) -> str | None:
-    """Start a locked batch that has a call to make, can make it, and does not dial everything already.
+def carry_on(
+    batch: CallBatch, loaded: Loaded, *, starts: bool, user_id: str, now: datetime
+) -> str | None:
+    """After contacts were placed in a locked batch: a completed one goes on; `starts`: start one that
+    has a call to make, can make it, and does not dial everything already.
 
-    Returns the id of the new session.
+    Returns the id of the new session, if there is one.
     """
-    if is_dialing_everything(batch) or not has_call_to_make(batch) or obstacle_of(batch):
-        return None
-    session = new_session(batch, user_id=user_id, now=now)
-    activate(batch, session, now=now)
-    return session.id
+    goes_on = batch.status == BatchStatus.COMPLETED and loaded.to_call > 0
+    is_started = is_dialing_everything(batch) or (goes_on and takes_every_call(batch))
+    if starts and not is_started and has_call_to_make(batch) and not obstacle_of(batch):
+        session = new_session(batch, user_id=user_id, now=now)
+        activate(batch, session, now=now)
+        return session.id
+    if goes_on:
+        move_batch(batch, BatchStatus.ACTIVE, now=now)
+    return None
 
 
 def _located(error: RowError, index: int, field_name: str) -> dict[str, Any]:

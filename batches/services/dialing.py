@@ -111,6 +111,7 @@ def _start(
         batch, user_id=start.user_id, uuid=start.uuid, only_its_calls=given is not None, now=now
     )
     added = 0
+    activate(batch, session, now=now)
     if given is None:
         wake(batch.workspace_id, now)
     else:
@@ -131,7 +132,6 @@ def _start(
         raise field_error("batchId", "The batch has no call to make.", "no_calls")
     if obstacle := obstacle_of(batch):
         raise field_error(obstacle.field, obstacle.message, obstacle.reason.value)
-    activate(batch, session, now=now)
     numbers = {} if start.phone_ids is None else {"numbers": list(start.phone_ids)}
     changes = {"session": session.id, "uuid": start.uuid, "callData": added, **numbers}
     record_batch_event(batch, "batch.start", changes, actor, now)

@@ -10,10 +10,12 @@ from django.http import Http404
 from rest_framework.exceptions import NotFound, PermissionDenied
 
 from batches.models import CallAttempt, CallBatch, DoNotCallEntry
+from batches.services.outbox import number_listed
 from batches.tasks import mail_leaders, mail_listing
 from workspaces.callers import Actor
 from workspaces.errors import field_error
 from workspaces.services.audit import audit_event
+from workspaces.sql import insert_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ def list_number(
             ) from error
         _record(actor, "create", entry, now)
         mail_leaders(mail_listing, workspace_id, entry_id=entry.id)
+        insert_rows(number_listed(entry, now=now))
     return entry
 
 

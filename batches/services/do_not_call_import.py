@@ -9,11 +9,13 @@ from batches.imports.pipeline import SentFile, stage_rows, tracked_import
 from batches.imports.reading import Cell, FileRefused
 from batches.imports.tracking import Clock, ImportTracker, RefusedRow
 from batches.models import ImportKind, ImportStatus
+from batches.services.outbox import numbers_imported
 from batches.tasks import mail_import_summary, mail_leaders
 from calling.models import PhoneNumber
 from workspaces.callers import Actor
 from workspaces.models import Workspace
 from workspaces.services.audit import audit_event
+from workspaces.sql import insert_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +84,6 @@ def _list(valid: int, tracker: ImportTracker, actor: Actor) -> int:
         ).save(force_insert=True)
         tracker.finish(ImportStatus.STORED, rows_added=added, rows_duplicate=valid - added)
         if added:
+            insert_rows(numbers_imported(record, added, now=now))
             mail_leaders(mail_import_summary, record.workspace_id, import_id=record.id)
     return added

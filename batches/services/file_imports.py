@@ -25,9 +25,9 @@ from batches.models import (
 from batches.services.batches import locked_batch
 from batches.services.contacts import (
     added_event,
+    carry_on,
     checker_of,
     place_contacts,
-    start_if_possible,
 )
 from workspaces.callers import Actor
 from workspaces.ids import new_object_id
@@ -152,7 +152,7 @@ def _store(
         except Http404 as error:
             raise FileRefused("batch_deleted", "The batch was deleted.") from error
         loaded = place_contacts(batch, staged, names=names, user_id=user_id, now=now, starts=starts)
-        session_id = start_if_possible(batch, user_id, now) if starts else None
+        session_id = carry_on(batch, loaded, starts=starts, user_id=user_id, now=now)
         tracker.finish(
             ImportStatus.STORED,
             rows_added=loaded.added,

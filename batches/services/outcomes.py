@@ -21,6 +21,7 @@ from batches.models import (
     EventReason,
 )
 from batches.services.counters import PICKED, change_counts
+from batches.services.outbox import ENDS, tell_calls
 from batches.services.sessions import complete_if_done
 from batches.states import ATTEMPT_MOVES
 from calling.carriers.base import AnsweredBy, CallExtras, CallReport
@@ -136,7 +137,7 @@ WITH report AS (
         request_uuid, how, %s::timestamptz
     FROM next WHERE new <> old
 )
-SELECT heard.id, next.old, next.new, COALESCE(next.is_first_answer, false)
+SELECT heard.id, next.old, next.new, COALESCE(next.is_first_answer, false), next.event_id
 FROM heard LEFT JOIN next ON next.attempt_id = heard.id
 """  # noqa: S608 (our own words)
 _IGNORED = f"""
@@ -184,17 +185,20 @@ def record_reports(
         if any(one.status in _CHANGES_A_CALL for one in reports):
             # Everybody who changes calls of the batch holds this, so the last one sees all others.
             batch = CallBatch.objects.select_for_update(no_key=True).get(id=batch_id)
-        changes = Counter[str]()
+        changes, ended = Counter[str](), list[bytes]()
         for wave in _waves(reports):
             rows = fetch_all(_RECORD, _params(batch_id, batch, wave, now, patience))
             heard = {bytes(row[0]).hex() for row in rows}
             ignored += [one for one in wave if one.attempt_id not in heard]
-            for _, old, new, is_first_answer in rows:
+            for _, old, new, is_first_answer, entry in rows:
                 if old != new:
                     changes[old] -= 1
                     changes[new] += 1
+                    if new in ENDS:
+                        ended.append(entry)
                 changes[PICKED] += is_first_answer
         if batch is not None:
+            tell_calls(batch, ended)
             count_ends(batch, changes, now, notify=notify)
     return ignored
 

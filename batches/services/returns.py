@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from batches.models import BatchStatus, CallBatch, CallStatus, EventReason
+from batches.services.outbox import ENDS, tell_calls
 from batches.services.outcomes import count_ends
 from batches.services.sessions import complete_if_done, obstacle_of
 from batches.states import move_batch
@@ -59,7 +60,7 @@ WITH given AS (
         gone.request_uuid, detail, %s::timestamptz
     FROM moved JOIN gone ON gone.id = moved.attempt_id
 )
-SELECT status FROM moved
+SELECT status, event_id FROM moved
 """  # noqa: S608 (our own words)
 _SKIP = f"""
 WITH named AS (
@@ -80,7 +81,7 @@ INSERT INTO batches_callevent
     (id, workspace_id, call_id, from_status, to_status, reason, created_at)
 SELECT event_id, workspace_id, id, '{CallStatus.PENDING.value}', '{CallStatus.SKIPPED.value}',
     '{EventReason.DO_NOT_CALL.value}', %s::timestamptz
-FROM moved RETURNING to_status
+FROM moved RETURNING to_status, id
 """  # noqa: S608 (our own words)
 
 
@@ -115,9 +116,9 @@ def give_back(*, batch_id: str, returns: Mapping[str, Return], now: datetime) ->
     ]
     with transaction.atomic():
         batch = CallBatch.objects.select_for_update(no_key=True).get(id=batch_id)
-        moved = Counter(status for (status,) in fetch_all(_GIVE_BACK, params))
-        _count(batch, CallStatus.IN_PROGRESS, moved, now)
-    return moved.total()
+        moved = fetch_all(_GIVE_BACK, params)
+        _conclude(batch, CallStatus.IN_PROGRESS, moved, now)
+    return len(moved)
 
 
 def skip_listed(*, batch_id: str, call_ids: Sequence[str], now: datetime) -> int:
@@ -126,9 +127,9 @@ def skip_listed(*, batch_id: str, call_ids: Sequence[str], now: datetime) -> int
     ids = array_literal([bytes.fromhex(id_) for id_ in call_ids])
     with transaction.atomic():
         batch = CallBatch.objects.select_for_update(no_key=True).get(id=batch_id)
-        rows = fetch_all(_SKIP, [ids, events, now, bytes.fromhex(batch_id), now])
-        _count(batch, CallStatus.PENDING, Counter(status for (status,) in rows), now)
-    return len(rows)
+        moved = fetch_all(_SKIP, [ids, events, now, bytes.fromhex(batch_id), now])
+        _conclude(batch, CallStatus.PENDING, moved, now)
+    return len(moved)
 
 
 def close_if_idle(*, batch_id: str, now: datetime) -> None:
@@ -142,7 +143,11 @@ def close_if_idle(*, batch_id: str, now: datetime) -> None:
             move_batch(batch, BatchStatus.PAUSED, now=now, reason=obstacle.reason)
 
 
-def _count(batch: CallBatch, old: CallStatus, moved: Counter[str], now: datetime) -> None:
-    changes = Counter({old.value: -moved.total()})
-    changes.update(moved)
+def _conclude(
+    batch: CallBatch, old: CallStatus, moved: Sequence[tuple[str, bytes]], now: datetime
+) -> None:
+    """Tell and count these moves: to which status, and the id of the timeline's entry."""
+    tell_calls(batch, [entry for status, entry in moved if status in ENDS])
+    changes = Counter({old.value: -len(moved)})
+    changes.update(status for status, _ in moved)
     count_ends(batch, changes, now)

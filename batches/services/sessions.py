@@ -5,6 +5,7 @@ from datetime import datetime
 
 from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession, PauseReason
 from batches.services.counters import counts_of
+from batches.services.outbox import tell_move
 from batches.states import move_batch
 
 
@@ -35,10 +36,14 @@ def new_session(
 
 
 def activate(batch: CallBatch, session: DialingSession, *, now: datetime) -> None:
-    """Dial the batch under this session. The caller holds the lock of the batch's row, and wakes."""
+    """Dial the batch under this session, and tell integrators that it was started, also when it was
+    active before. The caller holds the lock of the batch's row, and wakes.
+    """
     CallBatch.objects.filter(id=batch.id).update(session=session, updated_at=now)
     batch.session = session
-    if batch.status != BatchStatus.ACTIVE:
+    if batch.status == BatchStatus.ACTIVE:
+        tell_move(batch, now=now)
+    else:
         move_batch(batch, BatchStatus.ACTIVE, now=now)
 
 
@@ -75,8 +80,12 @@ def obstacle_of(batch: CallBatch) -> Obstacle | None:
 
 def is_dialing_everything(batch: CallBatch) -> bool:
     """Whether a plain start would change nothing."""
-    is_active = batch.status == BatchStatus.ACTIVE
-    return is_active and not (batch.session and batch.session.only_its_calls)
+    return batch.status == BatchStatus.ACTIVE and takes_every_call(batch)
+
+
+def takes_every_call(batch: CallBatch) -> bool:
+    """Whether no call waits for another start while the batch is active."""
+    return not (batch.session and batch.session.only_its_calls)
 
 
 def complete_if_done(batch: CallBatch, *, now: datetime) -> None:

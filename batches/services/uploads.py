@@ -18,6 +18,7 @@ from batches.services.batches import (
     new_batch,
     rotation_of,
 )
+from batches.services.outbox import batch_created
 from batches.services.counters import change_counts
 from batches.services.variables import remember_variables
 from calling.models import Agent, PhoneNumber
@@ -126,6 +127,7 @@ def _store(
         hold_numbers(workspace_id, upload.settings.phone_ids)
         insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
         total = insert_staged(destination)
+        insert_rows(batch_created(batch, calls=total, now=now))
         change_counts(
             workspace_id=workspace_id, batch_id=batch.id, changes={CallStatus.PENDING: total}
         )
@@ -133,4 +135,5 @@ def _store(
         tracker.finish(
             ImportStatus.STORED, batch=batch, rows_added=total, rows_duplicate=valid - total
         )
+    undo_by(tracker.fail)
     return batch, total
