@@ -8,6 +8,8 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from workspaces.mails import send_invitation, send_password_reset
+from workspaces.models import IdempotentRequest
+from workspaces.services.idempotency import delete_old_requests
 from workspaces.services.logins import delete_expired_tokens
 
 KEEP_EXPIRED_TOKENS = timedelta(days=30)
@@ -42,3 +44,10 @@ def clean_up_tokens(timestamp: int) -> int:
 def clean_up_sessions(timestamp: int) -> None:
     """Nightly: sessions of the back office that have ended."""
     SessionStore.clear_expired()
+
+
+@app.periodic(cron="37 * * * *", periodic_id="clean_up_idempotent_requests")
+@app.task(queueing_lock="clean_up_idempotent_requests", pass_context=False)
+def clean_up_idempotent_requests(timestamp: int) -> int:
+    """Hourly: answers that are not given again any more. Returns how many went."""
+    return delete_old_requests(before=timezone.now() - IdempotentRequest.KEPT_FOR)

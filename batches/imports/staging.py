@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from workspaces.sql import copy_rows
+from workspaces.unit_of_work import undo_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class StagingTable:
             finally:
                 if not connection.needs_rollback and connection.is_usable():
                     self._drop_if_there()
+                    undo_by(self._drop_if_there)
 
     def copy(self, lines: Sequence[bytes]) -> None:
         """Add rows, as lines for COPY with a cell for each column."""

@@ -18,6 +18,7 @@ from workspaces.models import AuditEvent, CallingHour
 from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 from workspaces.sql import insert_rows
+from workspaces.unit_of_work import unit_of_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,13 @@ def create_batch(
     batch = new_batch(workspace_id, user_id, settings, now)
     rotation = rotation_of(batch, settings.phone_ids)
     try:
-        insert_rows(
-            batch,
-            *rotation,
-            created_event(batch, len(rotation), actor, now),
-            batch_created(batch, calls=0, now=now),
-        )
+        with unit_of_work(is_one_statement=True):
+            insert_rows(
+                batch,
+                *rotation,
+                created_event(batch, len(rotation), actor, now),
+                batch_created(batch, calls=0, now=now),
+            )
     except IntegrityError:
         known = PhoneNumber.objects.active_ids(workspace_id, settings.phone_ids)
         refuse_unknown_numbers(settings.phone_ids, known)

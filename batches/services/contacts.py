@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
@@ -36,8 +35,8 @@ from batches.services.sessions import (
     has_call_to_make,
     is_dialing_everything,
     new_session,
-    takes_every_call,
     obstacle_of,
+    takes_every_call,
 )
 from batches.services.variables import remember_variables
 from batches.states import move_batch
@@ -48,6 +47,7 @@ from workspaces.models import Workspace
 from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 from workspaces.sql import insert_rows
+from workspaces.unit_of_work import unit_of_work
 
 CHUNK = 1000
 _MOST_ERRORS = 100  # listed of a chunk, and kept of an import
@@ -98,7 +98,7 @@ def add_contacts(
         if dry_run or not checked.contacts:
             insert_rows(record)
             return AddedContacts(record.id, [], len(checked.contacts), checked.failed_chunks)
-        with staged_contacts(checked.contacts) as staged, transaction.atomic():
+        with staged_contacts(checked.contacts) as staged, unit_of_work():
             batch = locked_batch(workspace_id, batch_id)
             wants_start = workspace.start_when_calls_added if start is None else start
             loaded = place_contacts(

@@ -47,6 +47,7 @@ from workspaces.errors import field_error
 from workspaces.models import Workspace
 from workspaces.services.dialing import wake
 from workspaces.sql import insert_rows
+from workspaces.unit_of_work import unit_of_work
 
 AT_A_TIME = 5000  # calls moved in one transaction
 RETRYABLE = (CallStatus.FAILED, CallStatus.UNKNOWN)
@@ -79,7 +80,7 @@ def start_batch(
     nothing is started; `no_calls`; `no_number`; `kill_switch`), ImportsBusy.
     """
     if start.records is None:
-        with transaction.atomic():
+        with unit_of_work():
             _start(locked_batch(workspace_id, batch.id), start, actor, now)
         return
     with import_slot() if len(start.records) > FEW else nullcontext():
@@ -91,7 +92,7 @@ def start_batch(
             record.status = ImportStatus.REFUSED
             insert_rows(record)
             raise _refusal(checked)
-        with staged_contacts(checked.contacts) as staged, transaction.atomic():
+        with staged_contacts(checked.contacts) as staged, unit_of_work():
             given = GivenContacts(staged, checked.names, record)
             _start(locked_batch(workspace_id, batch.id), start, actor, now, given)
 
@@ -110,8 +111,8 @@ def _start(
     session = new_session(
         batch, user_id=start.user_id, uuid=start.uuid, only_its_calls=given is not None, now=now
     )
-    added = 0
     activate(batch, session, now=now)
+    added = 0
     if given is None:
         wake(batch.workspace_id, now)
     else:

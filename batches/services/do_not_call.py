@@ -16,6 +16,7 @@ from workspaces.callers import Actor
 from workspaces.errors import field_error
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
+from workspaces.unit_of_work import unit_of_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ def list_number(
         created_at=now,
         **_origin(workspace_id, listing),
     )
-    with transaction.atomic():
+    with unit_of_work():
         try:
             with transaction.atomic():
                 entry.save(force_insert=True)
@@ -54,8 +55,8 @@ def list_number(
                 "phoneNumber", "Is on the do-not-call list already.", "already_listed"
             ) from error
         _record(actor, "create", entry, now)
-        mail_leaders(mail_listing, workspace_id, entry_id=entry.id)
         insert_rows(number_listed(entry, now=now))
+        mail_leaders(mail_listing, workspace_id, entry_id=entry.id)
     return entry
 
 

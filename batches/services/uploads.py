@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.http import Http404
 
 from batches.imports.loading import INCOMING, Destination, insert_staged, line_of
@@ -18,8 +17,8 @@ from batches.services.batches import (
     new_batch,
     rotation_of,
 )
-from batches.services.outbox import batch_created
 from batches.services.counters import change_counts
+from batches.services.outbox import batch_created
 from batches.services.variables import remember_variables
 from calling.models import Agent, PhoneNumber
 from calling.variables import VariableSchema
@@ -27,6 +26,7 @@ from workspaces.callers import Actor
 from workspaces.ids import new_object_id
 from workspaces.models import Workspace
 from workspaces.sql import insert_rows
+from workspaces.unit_of_work import undo_by, unit_of_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def _store(
         user_id=user_id,
         now=now,
     )
-    with transaction.atomic():
+    with unit_of_work():
         hold_numbers(workspace_id, upload.settings.phone_ids)
         insert_rows(batch, *rotation, created_event(batch, len(rotation), actor, now))
         total = insert_staged(destination)

@@ -128,6 +128,7 @@ class PhoneViewSet(ApiViewSet):
             404: "The user is no active member of the workspace.",
             503: "The database or the carrier is away; see `Retry-After`.",
         },
+        idempotent=True,
         operation="addPhone",
         tags=PHONES,
         summary="Add a phone number",

@@ -21,6 +21,7 @@ from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 from workspaces.services.members import active_member
 from workspaces.sql import insert_rows
+from workspaces.unit_of_work import unit_of_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ def add_phone(
     active_member(workspace_id, user_id)
     credentials = verify(phone.carrier, phone.credentials, phone.number)
     verified = replace(phone, credentials=credentials)
-    with transaction.atomic():
+    with unit_of_work():
         if phone.agent_id is not None:
             lock_agent(workspace_id, phone.agent_id)
         account = _account_of(verified, workspace_id, now)

@@ -93,7 +93,16 @@ def _known(exception: exceptions.APIException, context: dict[str, Any]) -> Respo
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
     if (wait := getattr(exception, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait))
-    return _error(code, str(exception.detail), headers)
+    return _error(code, str(exception.detail), headers, _error_data(exception))
+
+
+def _error_data(exception: exceptions.APIException) -> Any:
+    """The one error of an exception that names a field (of the body, or a header)."""
+    field = getattr(exception, "field", None)
+    if field is None:
+        return None
+    error = {"field": field, "code": exception.get_codes(), "message": str(exception.detail)}
+    return {"errors": [error]}
 
 
 def _bad_credentials_code(context: dict[str, Any]) -> int:

@@ -11,6 +11,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from calling.carriers.registry import CARRIERS
 from config.api.envelope import is_success
 from workspaces.api.endpoint import JSON, Endpoint
+from workspaces.api.idempotency import REPLAYED
 from workspaces.ids import OBJECT_ID_PATTERN
 from workspaces.permissions import Access
 
@@ -23,6 +24,7 @@ _REASONS = {
     403: "Valid credentials that may not do this.",
     404: "It does not exist, or belongs to another workspace.",
     406: "`Accept` rules JSON out.",
+    409: "A request with this `Idempotency-Key` is still running; see `Retry-After`.",
     413: "The body is too large.",
     415: "The body is of another media type.",
     422: "Nothing was stored: rows of the file are invalid.",
@@ -51,8 +53,13 @@ _ERROR_DATA: Schema = {
 }
 _HEADERS: dict[int | None, dict[str, Schema]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string", "const": "Bearer"}}},
+    409: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     429: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     503: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
+}
+_REPLAYED: Schema = {
+    "schema": {"type": "string", "const": "true"},
+    "description": "The answer was given before, to a request with the same `Idempotency-Key`.",
 }
 # Path parameters that are no ids.
 _WORDS: Mapping[str, Schema] = {"carrier": {"type": "string", "enum": sorted(CARRIERS)}}
@@ -108,10 +115,24 @@ class EndpointSchema(AutoSchema):
                 content[JSON]["schema"] = _answer(declared, int(code), content[JSON].get("schema"))
         for number in self._error_codes(declared):
             bodies.setdefault(str(number), self._error_body(number, declared))
+        if declared.idempotent:
+            self._add_replays(bodies)
         return dict(sorted(bodies.items()))
+
+    def _add_replays(self, bodies: Schema) -> None:
+        """What an `Idempotency-Key` adds to the answers that are there."""
+        for code, response in bodies.items():
+            if int(code) < HTTPStatus.BAD_REQUEST:
+                response.setdefault("headers", {})[REPLAYED] = _REPLAYED
+        reused = bodies["422"]["content"][JSON]
+        error = self._error_component().ref
+        if reused["schema"] != error:  # a file's refused rows, without the envelope
+            reused["schema"] = {"anyOf": [reused["schema"], error]}
 
     def _error_codes(self, declared: Endpoint) -> list[int]:
         codes = {406, 500, 503, *declared.errors}
+        if declared.idempotent:
+            codes |= {409, 422}
         has_path_ids = "{" in self.path
         if declared.body or declared.query or has_path_ids or self.method in _BODY_METHODS:
             codes.add(400)
@@ -125,6 +146,8 @@ class EndpointSchema(AutoSchema):
 
     def _error_body(self, code: int, declared: Endpoint) -> Schema:
         reason = _REASONS[code]
+        if code == HTTPStatus.UNPROCESSABLE_ENTITY and declared.idempotent:
+            reason = "The `Idempotency-Key` came with another request before."
         if code == HTTPStatus.FORBIDDEN and declared.bad_credentials == HTTPStatus.FORBIDDEN:
             reason = f"{_REASONS[401]} Or valid ones that may not do this."
         return {

@@ -93,6 +93,12 @@ class ApiViewSet(ViewSet):
         serializer._context = {"caller": self.request.auth}
         return serializer.run_validation(data)
 
+    def check_rights(self, body: Any) -> None:
+        """What a body (not validated yet) asks of its caller beyond the action's declared access.
+
+        Also asked before an answer is given again. Raises `PermissionDenied`.
+        """
+
     def path_id(self, name: str) -> str:
         """An id of the path. Raises `ValidationError` when it is malformed."""
         value: str = self.kwargs[name]

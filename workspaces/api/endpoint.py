@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 
+from workspaces.api.idempotency import PARAMETER, answered_once
 from workspaces.api.strict import QuerySerializer, StrictSerializer
 from workspaces.permissions import Access
 
@@ -23,6 +24,7 @@ class Endpoint:
     `alternatives` are further statuses with a body of their own: its `data`, or all of it where the
     endpoint is `bare`; a serializer, or a schema.
     `multipart` takes a form with files in the place of JSON. `media_type` names what a success streams.
+    `idempotent` takes an `Idempotency-Key`: see `workspaces.api.idempotency`.
     `with_data` and `bare` describe the documented exceptions to the envelope.
     """
 
@@ -39,6 +41,7 @@ class Endpoint:
     multipart: bool = False
     media_type: str = "application/json"
     bare: bool = False
+    idempotent: bool = False
     with_data: bool = True
 
 
@@ -57,12 +60,15 @@ def endpoint(
     `operation` is the OpenAPI operation id, from which client generators name their methods.
     """
     declared = Endpoint(access, **settings)
+    parameters: list[Any] = [declared.query] if declared.query else []
+    if declared.idempotent:
+        parameters.append(PARAMETER)
 
     def declare(action: Action) -> Action:
         documented = extend_schema(
             operation_id=operation,
             request={FORM: declared.body} if declared.multipart else declared.body,
-            parameters=[declared.query] if declared.query else None,
+            parameters=parameters or None,
             responses={
                 (code, declared.media_type if code == declared.status else JSON): body
                 for code, body in {
@@ -74,7 +80,7 @@ def endpoint(
             summary=summary,
             description=description,
             examples=list(examples),
-        )(action)
+        )(answered_once(operation, action) if declared.idempotent else action)
         documented.endpoint = declared  # type: ignore[attr-defined]
         return documented
 

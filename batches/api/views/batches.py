@@ -32,6 +32,7 @@ class CallBatchViewSet(ApiViewSet):
         result=OBJECT_ID_SCHEMA | {"description": "Id of the batch."},
         status=201,
         bad_credentials=403,
+        idempotent=True,
         operation="createBatch",
         tags=TAGS,
         summary="Create Call Batch",

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -36,6 +37,7 @@ class ContactsViewSet(ApiViewSet):
             404: "The batch was deleted, or no agent is behind its numbers.",
             503: "The database is away, or two big imports are running; see `Retry-After`.",
         },
+        idempotent=True,
         operation="addCallsToBatch",
         tags=TAGS,
         summary="Add Calls To Batch",
@@ -48,8 +50,7 @@ class ContactsViewSet(ApiViewSet):
     )
     def add(self, request: Request) -> Response:
         body = self.valid_body()
-        if body.get("startCalling") and not Access.STEER.allows(self.caller):
-            raise PermissionDenied("Only an admin or owner starts a batch.")
+        self.check_rights(body)
         result = add_contacts(
             workspace_id=self.caller.workspace_id,
             batch_id=body["batchId"],
@@ -62,6 +63,11 @@ class ContactsViewSet(ApiViewSet):
             now=timezone.now(),
         )
         return self._added(result, body["dryRun"])
+
+    def check_rights(self, body: Any) -> None:
+        starts = self.action == "add" and isinstance(body, Mapping) and body.get("startCalling")
+        if starts and not Access.STEER.allows(self.caller):
+            raise PermissionDenied("Only an admin or owner starts a batch.")
 
     def _added(self, result: AddedContacts, dry_run: bool) -> Response:
         headers, failed = {IMPORT_HEADER: result.import_id}, result.failed_chunks
@@ -99,6 +105,7 @@ class ContactsViewSet(ApiViewSet):
             404: "The user is unknown; no agent is behind the numbers, or one without a language.",
             503: "The database is away, or two big imports are running; see `Retry-After`.",
         },
+        idempotent=True,
         operation="uploadBatch",
         tags=TAGS,
         summary="Upload a file as a batch",

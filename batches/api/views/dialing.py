@@ -34,6 +34,7 @@ class DialingViewSet(ApiViewSet):
             404: "There is no such batch, active member, or agent for the callData.",
             503: "The database is away, or two big imports are running; see `Retry-After`.",
         },
+        idempotent=True,
         operation="startCalling",
         tags=TAGS,
         summary="Start calling",

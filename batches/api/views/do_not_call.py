@@ -55,6 +55,7 @@ class DoNotCallViewSet(ApiViewSet):
         body=AddNumberSerializer,
         with_data=False,
         errors={404: "No such call to this number, or no such batch in this workspace."},
+        idempotent=True,
         operation="addToDoNotCallList",
         tags=TAGS,
         summary="Add a number",
