@@ -9,21 +9,13 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import QuerySet
 
 from batches.models import DoNotCallEntry, Import
 from calling.numbers import digits
-from workspaces.callers import Role
-from workspaces.models import Membership, User, Workspace
+from workspaces.mails import leaders_of
+from workspaces.models import User, Workspace
 
 _REASON = "You get this mail because you are an admin or owner of this workspace."
-
-
-def leaders_of(workspace_id: str) -> QuerySet[Membership]:
-    """The memberships of the workspace's active admins and owners: who is told."""
-    leading = [role for role in Role if role.leads]
-    members = Membership.objects.for_workspace(workspace_id)
-    return members.filter(role__in=leading, user__is_active=True)
 
 
 def send_listing(entry_id: str, user_id: str) -> bool:

@@ -7,13 +7,11 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.tasks import Task
-from procrastinate.types import JSONDict
 from rest_framework.exceptions import ValidationError
 
 from batches.imports.capacity import ImportsBusy
 from batches.imports.tracking import ImportClosed
-from batches.mails import leaders_of, send_import_summary, send_listing
+from batches.mails import send_import_summary, send_listing
 from batches.models import ContactsFile, Import, ImportStatus
 from batches.services.callback_archive import delete_old_callbacks
 from batches.services.file_imports import delete_old_files, import_file
@@ -44,17 +42,6 @@ def mail_listing(entry_id: str, user_id: str) -> bool:
 def mail_import_summary(import_id: str, user_id: str) -> bool:
     """One admin or owner is told of a file of numbers on the do-not-call list."""
     return send_import_summary(import_id, user_id)
-
-
-def mail_leaders(task: Task[..., bool, ...], workspace_id: str, **ids: str) -> None:
-    """Queue this mail to each admin and owner, as part of the transaction at hand.
-
-    A job each, so that a mailbox which refuses its mail is tried again without the others.
-    """
-    users = leaders_of(workspace_id).values_list("user_id", flat=True)
-    jobs: list[JSONDict] = [{**ids, "user_id": user_id} for user_id in users]
-    if jobs:
-        task.batch_defer(*jobs)
 
 
 @app.task(retry=IMPORT_RETRY)

@@ -1,4 +1,4 @@
-"""What people are told by e-mail about their way in.
+"""What people are told by e-mail about their way in, and admins and owners about their webhooks.
 
 The links are made here, by the worker: neither a queue nor a log ever holds one. Nothing here may run
 inside a transaction: it talks to a mail server.
@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from workspaces.callers import Actor, Role
-from workspaces.models import AuditEvent, Membership, User
+from workspaces.models import AuditEvent, DisabledReason, Membership, User, WebhookEndpoint
 from workspaces.services.audit import audit_event
 from workspaces.tokens import RESET_LASTS, invitation_tokens, reset_tokens
+from workspaces.webhooks.addresses import parse_url
 
 PRODUCT = "Outdial"
 BETWEEN_RESETS = timedelta(minutes=5)
@@ -58,6 +60,48 @@ def send_invitation(membership_id: str, invited_by: str, base_url: str) -> bool:
     lines += ["It is for your e-mail address:", user.email, ""]
     lines += ["Did you not expect this? Then ignore this mail: nobody can use the account."]
     return _send(user, f"You are invited to {workspace} on {PRODUCT}", lines)
+
+
+def leaders_of(workspace_id: str) -> QuerySet[Membership]:
+    """The memberships of the workspace's active admins and owners: who is told."""
+    leading = [role for role in Role if role.leads]
+    members = Membership.objects.for_workspace(workspace_id)
+    return members.filter(role__in=leading, user__is_active=True)
+
+
+def send_webhook_disabled(webhook_id: str, user_id: str) -> bool:
+    """Tell this user that a webhook was switched off, and what to do.
+
+    False: it has been switched on or deleted since, or the user no longer leads the workspace.
+    Raises what the mail server says.
+    """
+    webhooks = WebhookEndpoint.objects.select_related("workspace").defer("secret", "old_secret")
+    webhook = webhooks.filter(id=webhook_id).exclude(disabled_reason="").first()
+    if webhook is None:
+        return False
+    leaders = leaders_of(webhook.workspace_id).select_related("user")
+    membership = leaders.filter(user_id=user_id).first()
+    if membership is None:
+        return False
+    host, workspace = parse_url(webhook.url).host, webhook.workspace.name
+    why = (
+        "it answered 410 Gone, by which a receiver says that it wants no more."
+        if webhook.disabled_reason == DisabledReason.GONE
+        else "nothing that was sent to it for three days has succeeded."
+    )
+    lines = [
+        f"A webhook of the workspace {workspace} on {PRODUCT} was switched off: {why}",
+        "",
+        f"Host: {host}",
+        *([f"Description: {webhook.description}"] if webhook.description else []),
+        f"Id: {webhook.id}",
+        "",
+        "It gets nothing until somebody switches it on again, in the back office or with the API."
+        " Events are kept for 30 days: what it has missed can be sent by a replay.",
+        "",
+        "You get this mail because you are an admin or owner of this workspace.",
+    ]
+    return _send(membership.user, f"A webhook of {workspace} was switched off", lines)
 
 
 def send_password_reset(user_id: str, base_url: str, now: datetime) -> bool:

@@ -11,11 +11,12 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 
 from batches.models import CallAttempt, CallBatch, DoNotCallEntry
 from batches.services.outbox import number_listed
-from batches.tasks import mail_leaders, mail_listing
+from batches.tasks import mail_listing
 from workspaces.callers import Actor
 from workspaces.errors import field_error
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
+from workspaces.tasks import mail_leaders
 from workspaces.unit_of_work import unit_of_work
 
 

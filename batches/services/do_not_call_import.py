@@ -10,12 +10,13 @@ from batches.imports.reading import Cell, FileRefused
 from batches.imports.tracking import Clock, ImportTracker, RefusedRow
 from batches.models import ImportKind, ImportStatus
 from batches.services.outbox import numbers_imported
-from batches.tasks import mail_import_summary, mail_leaders
+from batches.tasks import mail_import_summary
 from calling.models import PhoneNumber
 from workspaces.callers import Actor
 from workspaces.models import Workspace
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
+from workspaces.tasks import mail_leaders
 
 
 @dataclass(frozen=True, slots=True)

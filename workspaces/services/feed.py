@@ -5,19 +5,23 @@ them: whoever has read up to one never misses an event before it. Anybody may pu
 so all the time, a reader of the feed before reading.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
 
 from workspaces.ids import new_object_id
 from workspaces.models import DeliveryStatus, EventFeed, EventType, WebhookEndpoint
-from workspaces.sql import array_literal, execute, fetch_all
+from workspaces.sql import array_literal, execute, fetch_all, fetch_row
 
 AT_A_TIME = 2000  # events of one workspace in one transaction
 _TEST = EventType.WEBHOOK_TEST.value  # has its delivery already: for the webhook that it tests
 
 _WORKSPACES = """
 SELECT DISTINCT workspace_id FROM workspaces_event WHERE position IS NULL LIMIT 1000
+"""
+_WAITING = """
+SELECT 1 FROM workspaces_event WHERE workspace_id = %s AND position IS NULL LIMIT 1
 """
 # The first event makes the row; from then on it is the lock of whoever publishes.
 _FEED = """
@@ -48,20 +52,31 @@ FOR KEY SHARE OF endpoint
 """  # noqa: S608 (our own words)
 
 
-def publish_all(*, now: datetime) -> int:
-    """Publish what is waiting in any workspace. Returns how many events that were."""
-    return sum(
-        publish(bytes(workspace_id).hex(), now=now)
-        for (workspace_id,) in fetch_all(_WORKSPACES, [])
-    )
+def publish_all(*, now: datetime, enough: Callable[[], bool] = lambda: False) -> int:
+    """Publish a block of what is waiting in each workspace, until `enough` says so.
+
+    Returns how many events that were: at 0 nothing is left.
+    """
+    published = 0
+    for (workspace_id,) in fetch_all(_WORKSPACES, []):
+        if enough():
+            break
+        published += publish(bytes(workspace_id).hex(), now=now, most=1)
+    return published
 
 
-def publish(workspace_id: str, *, now: datetime) -> int:
-    """Publish what is waiting in one workspace, in blocks. Returns how many events that were."""
-    published, block = 0, AT_A_TIME
-    while block == AT_A_TIME:
+def publish(workspace_id: str, *, now: datetime, most: int | None = None) -> int:
+    """Publish what is waiting in one workspace, in blocks. Returns how many events that were.
+
+    `most`: no further block when so many are published. Waits for another publisher of the workspace,
+    and locks nothing when nothing is waiting.
+    """
+    published = 0
+    while fetch_row(_WAITING, [bytes.fromhex(workspace_id)]) is not None:
         block = _publish_block(workspace_id, now)
         published += block
+        if block < AT_A_TIME or (most is not None and published >= most):
+            break
     return published
 
 

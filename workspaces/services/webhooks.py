@@ -103,6 +103,8 @@ def update_webhook(
             values["event_types"] = _ordered(values["event_types"])
         for name, value in values.items():
             setattr(endpoint, name, value)
+        if "url" in values:  # another receiver, with a clean record
+            values["failing_since"] = endpoint.failing_since = None
         endpoint.updated_at = now
         endpoint.save(update_fields=[*values, "updated_at"])
         if "enabled" in changes and changes["enabled"] != endpoint.is_enabled:

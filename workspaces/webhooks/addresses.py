@@ -7,10 +7,10 @@ very address that was looked at: a name may resolve to another one a moment late
 import re
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from threading import Thread
 
 from django.conf import settings
 
@@ -89,23 +89,31 @@ def check_url(url: str, resolve: Resolver | None = None) -> None:
     `unresolvable`, `private_address`, `https_required`.
     """
     target = parse_url(url)
-    executor = ThreadPoolExecutor(1)
-    looking_up = executor.submit(resolve or resolve_host, target.host, target.port)
     try:
-        found = looking_up.result(RESOLVE_WITHIN)
-    except (OSError, TooSlow):
+        found = look_up(target.host, target.port, resolve or resolve_host).result(RESOLVE_WITHIN)
+    except (OSError, ValueError, TimeoutError):
         found = []
-    finally:
-        executor.shutdown(wait=False)
     check_scheme(target.scheme, usable_addresses(found))
 
 
+def look_up(host: str, port: int, resolve: Resolver) -> Future[Sequence[str]]:
+    """Resolve in a thread, which holds up neither an event loop nor the end of the process."""
+    future: Future[Sequence[str]] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(resolve(host, port))
+        except Exception as error:
+            future.set_exception(error)
+
+    future.set_running_or_notify_cancel()
+    Thread(target=work, name=f"look up {host}", daemon=True).start()
+    return future
+
+
 def resolve_host(host: str, port: int) -> list[str]:
-    """The system's resolver. Raises OSError."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # what IDNA makes of an impossible name
-        raise OSError(str(error)) from error
+    """The system's resolver. Raises OSError, and ValueError for what can be no name."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
