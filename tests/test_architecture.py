@@ -193,6 +193,7 @@ NOT_BY_WORKSPACE = {
     "idempotentrequest_created_at": "the clean-up asks across workspaces",
     "webhookdelivery_due": "a webhook belongs to one workspace",
     "webhookdelivery_newest": "a webhook belongs to one workspace",
+    "webhookdelivery_by_status": "a webhook belongs to one workspace",
     "webhookattempt_of_delivery": "a delivery belongs to one workspace",
     "import_running": "the clean-up asks across workspaces",
     "importerrorrow_once": "an import belongs to one workspace",

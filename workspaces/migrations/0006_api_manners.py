@@ -140,6 +140,10 @@ class Migration(migrations.Migration):
             model_name='event',
             index=models.Index(fields=['workspace', 'created_at'], name='event_of_span'),
         ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('type__in', ['call.completed', 'call.failed']), _negated=True), fields=['workspace', 'type', '-created_at', '-id'], name='event_of_type'),
+        ),
         migrations.AddConstraint(
             model_name='event',
             constraint=models.UniqueConstraint(fields=('workspace', 'position'), name='event_position_once'),
@@ -187,6 +191,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='webhookdelivery',
             index=models.Index(fields=['endpoint', '-created_at', '-id'], name='webhookdelivery_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='webhookdelivery',
+            index=models.Index(fields=['endpoint', 'status', '-created_at', '-id'], name='webhookdelivery_by_status'),
         ),
         migrations.AddConstraint(
             model_name='webhookdelivery',

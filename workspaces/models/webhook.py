@@ -123,6 +123,11 @@ class WebhookDelivery(models.Model):
             ),
             # Its log, newest first.
             models.Index(fields=["endpoint", "-created_at", "-id"], name="webhookdelivery_newest"),
+            # The same, of one status; the last success.
+            models.Index(
+                fields=["endpoint", "status", "-created_at", "-id"],
+                name="webhookdelivery_by_status",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
