@@ -9,7 +9,7 @@ export PYTHON # make PYTHON=… chooses the interpreter for a new .venv
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-batch test test-slow soak check check-database bench screenshots requirements migrations \
-	openapi clean install-local install-dev
+	openapi errors clean install-local install-dev
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ migrations: install-dev ## write migrations for changed models
 
 openapi: install-dev ## write docs/openapi.yaml
 	@exec $(WITH_POSTGRES) -- $(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+errors: install-dev ## write docs/errors.md
+	$(PYTHON_IN_VENV) -m config.api.error_page > docs/errors.md
 
 clean: ## remove .venv, .data (the local database) and caches
 	rm -rf .venv .data staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,7 @@ from django.core.files import File
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
+from config.api.error_codes import CODES
 from tests import factories
 from workspaces.callers import Role, Scope
 from workspaces.models import User, Workspace
@@ -50,7 +51,10 @@ def person(workspace: Workspace | None = None, role: Role = Role.OWNER) -> Perso
 
 
 class Api:
-    """HTTP through the whole stack, JSON in and out; an exception is the 500 that a client sees."""
+    """HTTP through the whole stack, JSON in and out; an exception is the 500 that a client sees.
+
+    A test that gets an error with a code which docs/errors.md does not have fails.
+    """
 
     def __init__(self) -> None:
         self._client = Client(raise_request_exception=False)
@@ -59,7 +63,7 @@ class Api:
         return self.request("POST", path, body, headers)
 
     def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
-        return self._client.get(path, query, headers=headers or {})
+        return _known(self._client.get(path, query, headers=headers or {}))
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -70,12 +74,29 @@ class Api:
                 if isinstance(file, File):
                     file.seek(0)  # it may have been sent before
             form = encode_multipart(BOUNDARY, body)
-            return self._client.generic(
-                method, path, form, MULTIPART_CONTENT, headers=headers or {}
+            return _known(
+                self._client.generic(method, path, form, MULTIPART_CONTENT, headers=headers or {})
             )
         raw = isinstance(body, str | bytes)
         data = body if raw else json.dumps({} if body is None else body)
-        return self._client.generic(method, path, data, JSON, headers=headers or {})
+        return _known(self._client.generic(method, path, data, JSON, headers=headers or {}))
 
 
 JSON = "application/json"
+
+
+def _known(response: Any) -> Any:
+    if response.get("Content-Type") == JSON and b'"code":"' in response.content:
+        unknown = unknown_codes(response.json())
+        assert not unknown, f"Not in config/api/error_codes.py: {unknown}"
+    return response
+
+
+def unknown_codes(answer: Any) -> set[str]:
+    """The codes of errors, wherever they stand in an answer, that the catalogue lacks."""
+    if isinstance(answer, list):
+        return set().union(*map(unknown_codes, answer))
+    if not isinstance(answer, dict):
+        return set()
+    own = {answer["code"]} if {"field", "code", "message"} <= answer.keys() else set()
+    return set().union(own - CODES.keys(), *map(unknown_codes, answer.values()))
