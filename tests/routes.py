@@ -32,7 +32,9 @@ from workspaces.api.base import ApiViewSet
 from workspaces.api.calling_window import ClockTimeField
 from workspaces.api.endpoint import Endpoint
 from workspaces.api.serializers import CountryField
+from workspaces.api.webhook_serializers import WebhookUrlField
 from workspaces.callers import Role
+from workspaces.models import WebhookEndpoint
 
 _parameter = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -161,6 +163,20 @@ def _as_json_text(id_: str) -> list[str]:
     return [id_, json.dumps([id_])]
 
 
+def _webhook(person: Person) -> str:
+    endpoint = factories.WebhookEndpointFactory(workspace=person.workspace, created_by=person.user)
+    return str(endpoint.id)
+
+
+def _delivery(person: Person) -> str:
+    """Of the webhook that was made last: the path names it before."""
+    webhooks = WebhookEndpoint.objects.for_workspace(person.workspace.id)
+    endpoint = webhooks.order_by("created_at", "id").last() or factories.WebhookEndpointFactory(
+        workspace=person.workspace, created_by=person.user
+    )
+    return str(factories.WebhookDeliveryFactory(endpoint=endpoint).id)
+
+
 def _colleague(person: Person) -> str:
     membership = factories.MembershipFactory(workspace=person.workspace, role=Role.MEMBER)
     return str(membership.user_id)
@@ -191,6 +207,7 @@ def _cancel(person: Person) -> dict[str, Any]:
 
 # Bodies whose parts belong together, for the request to do something.
 BODIES: dict[str, Callable[[Person], dict[str, Any]]] = {
+    "/api/webhooks/{id}/replay": lambda person: {"since": "2025-05-15T14:00:00.000Z"},
     "/api/call/stop-calling": _stop,
     "/api/call/retry-calls": _retry,
     "/api/call/cancel-calls": _cancel,
@@ -207,6 +224,8 @@ LIVE: dict[str, Callable[[Person], str]] = {
     "callingNumbers": _phone,
     "agentId": _agent,
     "importId": _import,
+    "deliveryId": _delivery,
+    "/api/webhooks/{id}": _webhook,
     "/api/agents/{id}": _agent,
     "/api/call/batch-details/{id}": _batch,
     "/api/dnc/delete/{id}": _listed_number,
@@ -278,6 +297,8 @@ EXAMPLES: list[tuple[type, Callable[[Any, str, Person], Any]]] = [
         ConnectionSerializer,
         lambda field, name, person: {"type": "message", "message": "Hello."},
     ),
+    # An address needs no look-up.
+    (WebhookUrlField, lambda field, name, person: "https://1.1.1.1/outdial"),
     (fields.StrictCharField, lambda field, name, person: "A text"),
     (fields.StrictChoiceField, lambda field, name, person: list(field.choices)[-1]),
     (fields.StrictBooleanField, lambda field, name, person: True),

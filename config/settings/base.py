@@ -281,6 +281,9 @@ SPECTACULAR_SETTINGS = {
         "CallStatusEnum": "batches.models.CallStatus.choices",
         "AttemptStatusEnum": "batches.models.AttemptStatus.choices",
         "RetryableStatusEnum": "batches.services.dialing.RETRYABLE",
+        "DeliveryStatusEnum": "workspaces.models.DeliveryStatus.choices",
+        "EventTypeEnum": "workspaces.models.EventType.choices",
+        "SubscriptionEnum": "workspaces.services.webhooks.SUBSCRIBABLE",
     },
     "SORT_OPERATIONS": True,  # the order of methods would differ between runs
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -300,6 +303,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Agents", "description": "Who speaks when a call is answered."},
         {"name": "Phone numbers", "description": "The numbers that calls come from."},
         {"name": "Carriers", "description": "What carriers tell us; not for integrators."},
+        {"name": "Webhooks", "description": "Where events are sent, and what became of them."},
         {"name": "Sign in", "description": "Bearer tokens for people."},
         {"name": "Workspace", "description": "The workspace, its members and its API keys."},
     ],

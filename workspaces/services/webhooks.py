@@ -37,7 +37,9 @@ from workspaces.webhooks.addresses import AddressRefused, check_url, parse_url
 MOST_WEBHOOKS = 20  # of a workspace
 MOST_REPLAYED = 100_000  # events at a time
 OLD_SECRET_LIVES = timedelta(hours=24)
-SUBSCRIBABLE = [type_ for type_ in EventType if type_ is not EventType.WEBHOOK_TEST]
+SUBSCRIBABLE: list[EventType] = [
+    type_ for type_ in EventType if type_ is not EventType.WEBHOOK_TEST
+]
 
 # In the order of their ids: whoever records attempts meanwhile locks them in the same one.
 _GIVE_UP = """
