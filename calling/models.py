@@ -223,6 +223,10 @@ class SimulatedCall(models.Model):
     from_number = models.CharField(max_length=16)
     to_number = models.CharField(max_length=16)
     callback_url = models.TextField()
+    # Sandboxes may have the same numbers, and are not to learn of each other's calls.
+    sandbox = models.CharField(
+        max_length=24, default="", db_default="", help_text="The id of the sandbox; empty: live."
+    )
     called_before = models.BooleanField(help_text="From the same number.")
     time_scale = models.FloatField()
     rang_at = models.DateTimeField()

@@ -82,6 +82,7 @@ def _wrong_times() -> Iterable[str]:
         "DIALER_STOP_SECONDS": SHORTEST_STOP,
         "CALLBACK_PATIENCE_SECONDS": 0.1,
         "SIMULATOR_TIME_SCALE": 0.0,
+        "SANDBOX_TIME_SCALE": 0.0,
     }
     for name, seconds in least.items():
         value = getattr(settings, name)

@@ -57,6 +57,12 @@ class WorkspaceFactory(DjangoModelFactory):
         model = Workspace
 
 
+class SandboxFactory(WorkspaceFactory):
+    """A sandbox without furniture; its live workspace is `sandbox_of`."""
+
+    sandbox_of = factory.SubFactory(WorkspaceFactory)
+
+
 class UserFactory(DjangoModelFactory):
     email = factory.Sequence(lambda number: f"user{number}@example.com")
     name = "Somebody"
@@ -93,7 +99,7 @@ class CredentialFactory(DjangoModelFactory):
 
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> Any:
-        text, secret = mint(model_class.PREFIX)
+        text, secret = mint(model_class.prefix_in(kwargs["workspace"]))
         stored = {"public_id": secret.public_id, "digest": secret.digest, "pepper": secret.pepper}
         credential = super()._create(model_class, *args, **{**stored, **kwargs})
         credential.text = text

@@ -21,7 +21,9 @@ BAD_CREDENTIAL = "Send a valid workspace key (x-api-key) or Bearer token (Author
 _LAST_USE_EVERY = timedelta(minutes=1)
 _KINDS = {
     CredentialPrefix.API_KEY: CredentialKind.API_KEY,
+    CredentialPrefix.TEST_API_KEY: CredentialKind.API_KEY,
     CredentialPrefix.ACCESS_TOKEN: CredentialKind.ACCESS_TOKEN,
+    CredentialPrefix.TEST_ACCESS_TOKEN: CredentialKind.ACCESS_TOKEN,
 }
 
 
@@ -71,9 +73,12 @@ def _presented(request: Request) -> tuple[CredentialPrefix, str]:
     """The credential that decides: a present x-api-key, even an empty one, beats the token."""
     key = request.META.get("HTTP_X_API_KEY")
     if key is not None:
-        return CredentialPrefix.API_KEY, key
+        is_test = key.startswith(CredentialPrefix.TEST_API_KEY)
+        return CredentialPrefix.TEST_API_KEY if is_test else CredentialPrefix.API_KEY, key
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return CredentialPrefix.ACCESS_TOKEN, token.strip() if scheme.lower() == "bearer" else ""
+    token = token.strip() if scheme.lower() == "bearer" else ""
+    is_test = token.startswith(CredentialPrefix.TEST_ACCESS_TOKEN)
+    return CredentialPrefix.TEST_ACCESS_TOKEN if is_test else CredentialPrefix.ACCESS_TOKEN, token
 
 
 def _user(row: CredentialRow) -> User:

@@ -26,6 +26,13 @@ class Scope(models.TextChoices):
     READ = "calling:read", "Calling, read only"
 
 
+class Environment(models.TextChoices):
+    """Where a credential works: in a live workspace, or in its sandbox."""
+
+    LIVE = "live", "Live"
+    TEST = "test", "Sandbox"
+
+
 class CredentialKind(StrEnum):
     API_KEY = "api_key"
     ACCESS_TOKEN = "access_token"  # noqa: S105 (a kind, not a secret)

@@ -1,10 +1,10 @@
 """The secrets of API keys and access tokens: made, parsed and compared here and nowhere else.
 
 A credential reads `odk_live_<public id>_<secret><checksum>`: the prefix lets scanners find a leaked
-one, the public id finds its row by an index, the checksum (CRC-32) tells a typing error without
-asking the database. Stored is HMAC-SHA256 of the whole text under a numbered pepper of the settings:
-a stolen database holds nothing that can be tried offline, and a pepper can be replaced (add the next
-number; old credentials go on until they are revoked).
+one and says where it works (`test`: in a sandbox), the public id finds its row by an index, the checksum
+(CRC-32) tells a typing error without asking the database. Stored is HMAC-SHA256 of the whole text under
+a numbered pepper of the settings: a stolen database holds nothing that can be tried offline, and a
+pepper can be replaced (add the next number; old credentials go on until they are revoked).
 """
 
 import hmac
@@ -29,6 +29,12 @@ PUBLIC_ID_PATTERN = rf"^[0-9A-Za-z]{{{_PUBLIC_ID_LENGTH}}}$"
 class CredentialPrefix(StrEnum):
     API_KEY = "odk_live"
     ACCESS_TOKEN = "odt_live"  # noqa: S105 (a prefix, not a secret)
+    TEST_API_KEY = "odk_test"  # those of a sandbox, and of nothing else
+    TEST_ACCESS_TOKEN = "odt_test"  # noqa: S105
+
+    @property
+    def is_test(self) -> bool:
+        return self in (CredentialPrefix.TEST_API_KEY, CredentialPrefix.TEST_ACCESS_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Plain SQL because it runs in every request, where compiling it through the ORM would cost more than
 running it. The statement joins what decides (workspace, user, membership), so that a suspension, a
-deactivated user or a lost membership counts at once and nothing is cached.
+deactivated user or a lost membership counts at once and nothing is cached. A sandbox has the members
+of its live workspace, and is suspended with it: both are read there.
 """
 
 from dataclasses import dataclass
@@ -18,32 +19,38 @@ _COLUMNS = """
     credential.revoked_at IS NULL AND coalesce(credential.expires_at > %s, true)
         AND account.is_active,
     coalesce(credential.last_used_at <= %s, true),
-    workspace.id, workspace.timezone, workspace.is_active, account.id, membership.role
+    workspace.id, workspace.timezone, workspace.is_active AND home.is_active, account.id,
+    membership.role
 """
 _STATEMENT = """
 SELECT {columns}
 FROM {table} AS credential
 JOIN workspaces_workspace AS workspace ON workspace.id = credential.workspace_id
+JOIN workspaces_workspace AS home ON home.id = coalesce(workspace.sandbox_of_id, workspace.id)
 JOIN workspaces_user AS account ON account.id = credential.{owner}
 JOIN workspaces_membership AS membership
-  ON membership.user_id = account.id AND membership.workspace_id = workspace.id
-WHERE credential.public_id = %s
+  ON membership.user_id = account.id AND membership.workspace_id = home.id
+WHERE credential.public_id = %s AND workspace.sandbox_of_id {world}
 """
-_TABLES = {
-    CredentialPrefix.API_KEY: "workspaces_apikey",
-    CredentialPrefix.ACCESS_TOKEN: "workspaces_accesstoken",
+# Table, scopes, owner.
+_KEYS = ("workspaces_apikey", "credential.scopes", "created_by_id")
+_TOKENS = ("workspaces_accesstoken", "NULL", "user_id")
+_KINDS = {
+    CredentialPrefix.API_KEY: _KEYS,
+    CredentialPrefix.TEST_API_KEY: _KEYS,
+    CredentialPrefix.ACCESS_TOKEN: _TOKENS,
+    CredentialPrefix.TEST_ACCESS_TOKEN: _TOKENS,
 }
+_TABLES = {prefix: table for prefix, (table, *_) in _KINDS.items()}
+# The prefix says where a credential works: one that says it wrongly is not found.
 _LOOKUPS = {
-    CredentialPrefix.API_KEY: _STATEMENT.format(
-        columns=_COLUMNS.format(scopes="credential.scopes"),
-        table=_TABLES[CredentialPrefix.API_KEY],
-        owner="created_by_id",
-    ),
-    CredentialPrefix.ACCESS_TOKEN: _STATEMENT.format(
-        columns=_COLUMNS.format(scopes="NULL"),
-        table=_TABLES[CredentialPrefix.ACCESS_TOKEN],
-        owner="user_id",
-    ),
+    prefix: _STATEMENT.format(
+        columns=_COLUMNS.format(scopes=scopes),
+        table=table,
+        owner=owner,
+        world="IS NOT NULL" if prefix.is_test else "IS NULL",
+    )
+    for prefix, (table, scopes, owner) in _KINDS.items()
 }
 _TOUCHES = {
     prefix: f"""

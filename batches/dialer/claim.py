@@ -271,5 +271,6 @@ class _Chooser:
                 place_at=place_at,
                 pace=(pace.digest, pace.interval) if pace else None,
                 cursor=turn.cursor,
+                is_sandbox=self.tenant.is_sandbox,
             )
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from batches.dialer.tenants import window_of
+from batches.dialer.tenants import IS_OPEN, window_of
 from batches.models import CallStatus, EventReason
 from batches.schedule import is_allowed
 from batches.services.returns import Return
@@ -14,7 +14,7 @@ from workspaces.sql import array_literal, fetch_all, fetch_row
 _IS_SWITCHED_OFF = "COALESCE(workspace.killed_at, phone.killed_at, account.killed_at) IS NOT NULL"
 _LOOK = f"""
 SELECT lease.id, lease.batch_id, {_IS_SWITCHED_OFF},
-    batch.status = 'active' AND batch.deleted_at IS NULL, workspace.is_active,
+    batch.status = 'active' AND batch.deleted_at IS NULL, {IS_OPEN},
     COALESCE(phone.is_active, false), call.is_cancel_requested,
     (workspace.dnc_enabled OR batch.enable_dnc) AND EXISTS (
         SELECT FROM batches_donotcallentry AS entry
@@ -37,7 +37,7 @@ WHERE lease.id = ANY(%s::bytea[]) AND lease.sent_at IS NULL AND lease.look_at > 
 # read by the statement that sends, because it may have been thrown since the look.
 _SEND = f"""
 WITH ours AS (
-    SELECT lease.id, {_IS_SWITCHED_OFF} AS is_off, workspace.is_active AS is_open
+    SELECT lease.id, {_IS_SWITCHED_OFF} AS is_off, {IS_OPEN} AS is_open
     FROM batches_lease AS lease
     JOIN workspaces_workspace AS workspace ON workspace.id = lease.workspace_id
     LEFT JOIN calling_phonenumber AS phone ON phone.id = lease.phone_id

@@ -8,7 +8,7 @@ from typing import Any
 
 from batches.dialer.tenants import DialedBatch, InFlight, Tenant, called_today
 from calling.carriers.base import Credentials, Detection
-from calling.carriers.registry import CARRIERS
+from calling.carriers.registry import CARRIERS, SANDBOX_CARRIERS
 from calling.connecting import detection_for
 from calling.limiter import Pace, free_slots, keep_paces, lock_limiters
 from calling.models import PhoneNumber
@@ -116,7 +116,7 @@ class Line:
 def lines_of(
     tenant: Tenant, phone_ids: Collection[bytes], flying: InFlight, now: datetime, *, lock: bool
 ) -> dict[bytes, Line]:
-    """These numbers, as far as they are active, by id.
+    """These numbers, as far as they are active, by id; of a sandbox only those that ring nobody.
 
     `lock`: hold the accounts' limiters, for what is counted and reserved to be true until the
     transaction ends; otherwise it is a preview, without credentials.
@@ -126,6 +126,8 @@ def lines_of(
         .filter(id__in=[id_.hex() for id_ in phone_ids], is_active=True)
         .select_related("account", "agent")
     )
+    if tenant.is_sandbox:
+        phones = phones.filter(carrier__in=SANDBOX_CARRIERS)
     found = list(phones if lock else phones.defer("account__credentials"))
     accounts = _accounts(found, now, lock=lock)
     capped = [bytes.fromhex(phone.id) for phone in found if phone.daily_cap]

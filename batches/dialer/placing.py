@@ -23,12 +23,14 @@ from calling.carriers.base import (
     CarrierUnsure,
 )
 from calling.carriers.http import OUR_OWN_FAULTS, TOO_MANY_REQUESTS
-from calling.carriers.registry import CARRIERS
+from calling.carriers.registry import CARRIERS, SANDBOX_CARRIERS
 
 SHORTEST_PAUSE = 5.0  # seconds, before a call that the carrier did not take is offered again
 LONGEST_PAUSE = 3600.0  # seconds: no carrier's Retry-After stops us for longer
 UNWATCHED = timedelta(seconds=0.1)  # from a look at the kill switches until the carrier is asked
 SWITCHED_OFF = Return(CallStatus.PENDING, EventReason.NEVER_PLACED, "kill_switch")
+# The claim takes no such number: the second look, right before the carrier is asked.
+IN_SANDBOX = Return(CallStatus.PENDING, EventReason.NEVER_PLACED, "sandbox_simulator_only")
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +86,9 @@ class Placer:
         return await self._ask(call, until)
 
     async def _ask(self, call: Claimed, until: datetime) -> Result:
+        if call.is_sandbox and call.carrier not in SANDBOX_CARRIERS:
+            log.error("dialer.real_carrier_in_sandbox", call=call.call_id.hex())
+            return Result.of(call, IN_SANDBOX)
         request = CallRequest(
             request_uuid=call.request_uuid,
             from_number=call.from_number,
@@ -93,6 +98,7 @@ class Placer:
             detection=call.detection,
             records=call.records,
             not_after=until + timedelta(seconds=self._timing.place_within / 2),
+            sandbox=call.workspace_id.hex() if call.is_sandbox else "",
         )
         asked_at = timezone.now()
         try:

@@ -19,6 +19,7 @@ class Claimed:
 
     `pace`: the account and the time between its calls, if it has a limit of calls a second. `cursor`:
     where the rotation of its batch stands after it. `account_id` None: the number has no account.
+    `is_sandbox`: of a sandbox, which rings nobody.
     """
 
     attempt_id: bytes
@@ -38,6 +39,7 @@ class Claimed:
     place_at: datetime
     pace: tuple[bytes, timedelta] | None
     cursor: int
+    is_sandbox: bool = False
 
 
 _CLAIM = f"""

@@ -13,8 +13,15 @@ from zoneinfo import ZoneInfo
 from batches.schedule import Window
 from workspaces.sql import array_literal, fetch_all, fetch_row
 
-_COLUMNS = """
-    workspace.id, workspace.timezone, workspace.is_active, workspace.kill_reason, workspace.dnc_enabled,
+# A sandbox is suspended with its live workspace. Of a row `workspace`.
+IS_OPEN = """(workspace.is_active AND (
+        workspace.sandbox_of_id IS NULL
+        OR (SELECT live.is_active FROM workspaces_workspace AS live
+            WHERE live.id = workspace.sandbox_of_id)
+    ))"""
+_COLUMNS = f"""
+    workspace.id, workspace.timezone, {IS_OPEN}, workspace.sandbox_of_id IS NOT NULL,
+    workspace.kill_reason, workspace.dnc_enabled,
     workspace.concurrency_limit, workspace.contact_daily_cap,
     workspace.calling_hour_start, workspace.calling_hour_end, workspace.allowed_days
 """
@@ -60,12 +67,14 @@ WHERE workspace_id = %s AND phone_id = ANY(%s::bytea[]) AND created_at >= %s GRO
 class Tenant:
     """A workspace's rules. `window` None: no hour of any day is left.
 
-    `kill_reason` empty: its kill switch is not thrown.
+    `kill_reason` empty: its kill switch is not thrown. `is_sandbox`: it rings nobody, whatever its rows
+    say.
     """
 
     id: bytes
     timezone: str
     is_active: bool
+    is_sandbox: bool
     kill_reason: str
     dnc_enabled: bool
     concurrency_limit: int
@@ -165,12 +174,13 @@ def window_of(start: int | None, end: int | None, days: Sequence[int]) -> Window
 
 
 def _tenant(row: tuple[Any, ...]) -> Tenant:
-    id_, timezone, is_active, kill_reason, dnc_enabled, *limits = row
+    id_, timezone, is_active, is_sandbox, kill_reason, dnc_enabled, *limits = row
     concurrency_limit, contact_daily_cap, *window = limits
     return Tenant(
         id=bytes(id_),
         timezone=timezone,
         is_active=is_active,
+        is_sandbox=is_sandbox,
         kill_reason=kill_reason,
         dnc_enabled=dnc_enabled,
         concurrency_limit=concurrency_limit,

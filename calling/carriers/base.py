@@ -104,6 +104,8 @@ class CallRequest:
     one. The carrier posts what becomes of the call to `callback_url` (empty: nowhere), and asks at
     `answer_url` what to do when it is answered. `records`: the whole call is to be recorded. After
     `not_after` it must not ring any more: it may have been looked up in vain, and another one placed.
+    `sandbox`: the id of the sandbox that it is for, empty for a live workspace; no carrier that rings
+    anybody is asked for one.
     """
 
     request_uuid: UUID
@@ -114,6 +116,7 @@ class CallRequest:
     detection: Detection = Detection.NONE
     records: bool = False
     not_after: datetime | None = None
+    sandbox: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

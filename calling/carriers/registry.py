@@ -12,3 +12,4 @@ CARRIERS: dict[str, CarrierAdapter] = {
     "telnyx": TELNYX,
     "simulator": SIMULATOR,
 }
+SANDBOX_CARRIERS = frozenset({"simulator"})  # they ring nobody: all that a sandbox may call with

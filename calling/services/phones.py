@@ -9,14 +9,14 @@ from django.db import IntegrityError, transaction
 from django.http import Http404
 
 from calling.carriers.base import Credentials
-from calling.carriers.registry import CARRIERS
+from calling.carriers.registry import CARRIERS, SANDBOX_CARRIERS
 from calling.models import CarrierAccount, PhoneNumber
 from calling.services.accounts import MENDED, digest_of, stored_credentials
 from calling.services.agents import lock_agent
 from calling.services.verifying import verify
 from workspaces.callers import Actor
 from workspaces.errors import field_error
-from workspaces.models import AuditEvent
+from workspaces.models import AuditEvent, Workspace
 from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
 from workspaces.services.members import active_member
@@ -41,9 +41,11 @@ def add_phone(
     """A number for `user_id`, its credentials verified with the carrier before anything is stored.
 
     Raises Http404 (no such active member), ValidationError (what the carrier refused, `unknown_agent`,
-    `already_added`), CarrierAway. Must not be called inside a transaction: it waits for the carrier.
+    `already_added`, `sandbox_simulator_only`), CarrierAway. Must not be called inside a transaction: it
+    waits for the carrier.
     """
     active_member(workspace_id, user_id)
+    _check_world(workspace_id, phone.carrier)
     credentials = verify(phone.carrier, phone.credentials, phone.number)
     verified = replace(phone, credentials=credentials)
     with unit_of_work():
@@ -132,6 +134,14 @@ def store_account(
         create_defaults={**stored, "calls_per_second": calls_per_second, "created_at": now},
     )
     return account
+
+
+def _check_world(workspace_id: str, carrier: str) -> None:
+    if carrier in SANDBOX_CARRIERS:
+        return
+    if Workspace.objects.filter(id=workspace_id, sandbox_of__isnull=False).exists():
+        message = "A sandbox rings nobody: it calls with the simulator only."
+        raise field_error("integration", message, "sandbox_simulator_only")
 
 
 def _account_of(phone: NewPhone, workspace_id: str, now: datetime) -> CarrierAccount:

@@ -143,6 +143,8 @@ GROUPS = (
             "carrier_refused": "The carrier refuses for a reason of its own, told in `message`.",
             "integration_unavailable": "The server has no public address (`PUBLIC_BASE_URL`), which"
             " this carrier needs.",
+            "sandbox_simulator_only": "A sandbox rings nobody: its numbers are of the integration"
+            " `simulator`.",
             "other_account": "Back office: this is not the id of the account.",
             "unreadable": "A carrier's callback that makes no sense. Only carriers see it.",
         },
@@ -156,6 +158,10 @@ GROUPS = (
             "weak_password": "Too short, too common, or only digits; `message` says which.",
             "already_member": "The person is a member already.",
             "last_owner": "The last owner can neither leave nor take another role.",
+            "sandbox_name": "A sandbox is named after its workspace. Rename that.",
+            "sandbox_stays_inside": "A sandbox's token speaks of the sandbox only. Use one of the live"
+            " workspace.",
+            "no_sandbox": "The workspace has no sandbox.",
             "no_invitee": "The person has a password already, so there is nothing to invite to.",
             "too_soon": "Somebody was invited a moment ago. Wait five minutes.",
             "too_many": "Too many invitations within the hour. Wait.",

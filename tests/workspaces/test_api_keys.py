@@ -18,7 +18,10 @@ from workspaces.models import ApiKey, AuditEvent, Membership
 
 KEYS, ME = "/api/workspace/api-keys", "/api/auth/me"
 READ, MANAGE = "calling:read", "calling:manage"
-SHOWN = ["_id", "name", "prefix", "scopes", "createdBy", "createdAt", "expiresAt", "lastUsedAt"]
+SHOWN = [
+    *("_id", "name", "prefix", "scopes", "createdBy", "createdAt", "expiresAt", "lastUsedAt"),
+    "environment",
+]
 
 
 def create(api: Api, who: Person, **changes: Any) -> Any:
@@ -40,7 +43,8 @@ def test_a_new_key_is_shown_and_works(api: Api, owner: Person) -> None:
 
     assert body["message"] == "API key created successfully"
     data = body["data"]
-    assert list(data) == [*SHOWN, "apiKey"]
+    *shown, environment = SHOWN
+    assert list(data) == [*shown, "apiKey", environment]
     assert is_object_id(data["_id"])
     assert (data["name"], data["scopes"]) == ("CRM", [READ])
     assert data["createdBy"] == owner.user.id

@@ -28,7 +28,7 @@ def test_everybody_reads_their_own(
     assert list(body["data"]) == [
         *("_id", "name", "timezone", "calledCountries", "startWhenCallsAdded", "dncEnabled"),
         *("concurrencyLimit", "contactDailyCap", "callingHour", "allowedDays"),
-        *("createdAt", "updatedAt"),
+        *("createdAt", "updatedAt", "environment", "sandboxId"),
     ]
     assert body["data"]["_id"] == owner.workspace.id
     assert body["data"]["name"] == owner.workspace.name
@@ -38,14 +38,14 @@ def test_everybody_reads_their_own(
     assert body["data"]["dncEnabled"] is True
 
 
-def test_reading_costs_two_statements(
+def test_reading_costs_three_statements(
     api: Api, owner: Person, statements: CaptureQueriesContext
 ) -> None:
     """1. SELECT the key; 2. SELECT the workspace."""
     api.get(PATH, owner.with_key)
     before = len(statements)
     checked(api.get(PATH, owner.with_key), 200)
-    assert len(statements) - before == 2
+    assert len(statements) - before == 3
 
 
 def test_who_leads_changes_name_and_timezone(api: Api, owner: Person, stranger: Person) -> None:

@@ -23,8 +23,8 @@ from workspaces.api.fields import (
     UtcDateTimeField,
 )
 from workspaces.api.pagination import PaginationSerializer
-from workspaces.api.strict import StrictSerializer
-from workspaces.callers import Role, Scope
+from workspaces.api.strict import PageQuery, StrictSerializer
+from workspaces.callers import Environment, Role, Scope
 from workspaces.models import ApiKey, Membership, User, Workspace
 
 MAX_CONCURRENCY, MAX_CONTACT_CAP = 100_000, 1_000
@@ -82,13 +82,21 @@ class WorkspaceSerializer(serializers.ModelSerializer[Workspace]):
     allowedDays = serializers.ListField(child=serializers.IntegerField(), source="allowed_days")
     createdAt = UtcDateTimeField(source="created_at")
     updatedAt = UtcDateTimeField(source="updated_at")
+    environment = serializers.ChoiceField(
+        Environment.choices, help_text="`test`: this is a sandbox, which rings nobody."
+    )
+    sandboxId = ObjectIdApiField(
+        source="sandbox_id",
+        allow_null=True,
+        help_text="Of a live workspace: its sandbox, a workspace of its own.",
+    )
 
     class Meta:
         model = Workspace
         fields = [
             *("_id", "name", "timezone", "calledCountries", "startWhenCallsAdded", "dncEnabled"),
             *("concurrencyLimit", "contactDailyCap", "callingHour", "allowedDays"),
-            *("createdAt", "updatedAt"),
+            *("createdAt", "updatedAt", "environment", "sandboxId"),
         ]
 
 
@@ -157,6 +165,9 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     lastUsedAt = UtcDateTimeField(
         source="last_used_at", allow_null=True, help_text="To the minute."
     )
+    environment = serializers.ChoiceField(
+        Environment.choices, source="workspace.environment", help_text="`test`: for the sandbox."
+    )
 
     class Meta:
         model = ApiKey
@@ -169,6 +180,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
             "createdAt",
             "expiresAt",
             "lastUsedAt",
+            "environment",
         ]
 
 
@@ -176,18 +188,32 @@ class NewApiKeySerializer(ApiKeySerializer):
     apiKey = serializers.CharField(source="text", help_text="The key itself: shown this once.")
 
     class Meta(ApiKeySerializer.Meta):
-        fields = [*ApiKeySerializer.Meta.fields, "apiKey"]
+        *fields, environment = ApiKeySerializer.Meta.fields
+        fields = [*fields, "apiKey", environment]
 
 
 class CreateApiKeySerializer(StrictSerializer):
     name = NameField(help_text="What the key is for.")
     scopes = BoundedListField(child=StrictChoiceField(Scope.choices), max_length=len(Scope))
     expiresAt = UtcDateTimeField(required=False, help_text="Default: it does not expire.")
+    environment = StrictChoiceField(
+        Environment.choices,
+        required=False,
+        help_text="`test`: for the sandbox. Default: where the caller is.",
+    )
 
     def validate_expiresAt(self, moment: datetime) -> datetime:
         if moment <= timezone.now():
             raise serializers.ValidationError("Must be in the future.", "not_in_future")
         return moment
+
+
+class ApiKeyListQuery(PageQuery):
+    environment = StrictChoiceField(
+        Environment.choices,
+        required=False,
+        help_text="`test`: those of the sandbox. Default: where the caller is.",
+    )
 
 
 class ApiKeyListSerializer(serializers.Serializer[Any]):

@@ -13,7 +13,7 @@ from workspaces.callers import Actor, Role
 from workspaces.client import client_ip, request_id_of
 from workspaces.models import AccessToken, ApiKey, Membership, Workspace
 from workspaces.permissions import Access
-from workspaces.services.credentials import create_api_key, revoke
+from workspaces.services.credentials import create_api_key, living_keys, revoke
 from workspaces.services.logins import log_in
 from workspaces.services.members import add_member, change_role, remove_member
 from workspaces.services.workspaces import update_workspace
@@ -92,7 +92,7 @@ class AuthViewSet(ApiViewSet):
         }
         if caller.is_key:
             keys = ApiKey.objects.for_workspace(caller.workspace_id)
-            me["apiKey"] = keys.get(id=caller.credential_id)
+            me["apiKey"] = keys.select_related("workspace").get(id=caller.credential_id)
         else:
             me["role"] = caller.role
         return self.answer(serializers.MeSerializer(me).data)
@@ -134,16 +134,16 @@ class ApiKeyViewSet(ApiViewSet):
     @endpoint(
         Access.KEYS,
         message="API keys fetched successfully",
-        query=PageQuery,
+        query=serializers.ApiKeyListQuery,
         result=serializers.ApiKeyListSerializer,
         operation="listApiKeys",
         tags=WORKSPACE,
         summary="List API keys",
-        description="Newest first, without the revoked ones.",
+        description="Newest first, without the revoked ones. A live workspace sees its sandbox's, too.",
     )
     def list(self, request: Request) -> Response:
-        keys = ApiKey.objects.for_workspace(self.caller.workspace_id).filter(revoked_at=None)
         query = self.valid_query()
+        keys = living_keys(self.caller.workspace_id, query.get("environment"))
         newest_first = keys.order_by("-created_at", "-id")
         data = page_data("apiKeys", newest_first, keys.count(), query)
         return self.answer(serializers.ApiKeyListSerializer(data).data)
@@ -157,7 +157,10 @@ class ApiKeyViewSet(ApiViewSet):
         operation="createApiKey",
         tags=WORKSPACE,
         summary="Create an API key",
-        description="The only answer that shows the key. It acts as the user who creates it.",
+        description=(
+            "The only answer that shows the key. It acts as the user who creates it. Of the environment"
+            " `test` it works in the sandbox, and there alone."
+        ),
     )
     def create(self, request: Request) -> Response:
         body = self.valid_body()
@@ -167,6 +170,7 @@ class ApiKeyViewSet(ApiViewSet):
             name=body["name"],
             scopes=body["scopes"],
             expires_at=body.get("expiresAt"),
+            environment=body.get("environment"),
             actor=self.caller.actor,
             now=timezone.now(),
         )
@@ -180,7 +184,7 @@ class ApiKeyViewSet(ApiViewSet):
         operation="revokeApiKey",
         tags=WORKSPACE,
         summary="Revoke an API key",
-        description="At once, for good.",
+        description="At once, for good. A live workspace revokes its sandbox's, too.",
     )
     def destroy(self, request: Request, id: str) -> Response:  # noqa: A002 (the path's name)
         key_id = self.path_id("id")
@@ -269,7 +273,7 @@ class MemberViewSet(ApiViewSet):
         operation="removeMember",
         tags=WORKSPACE,
         summary="Remove a member",
-        description="The member's keys and tokens of this workspace end at once.",
+        description="The member's keys and tokens of this workspace and its sandbox end at once.",
     )
     def destroy(self, request: Request, id: str) -> Response:  # noqa: A002 (the path's name)
         user_id = self.path_id("id")

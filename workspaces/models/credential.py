@@ -30,6 +30,7 @@ class Credential(models.Model):
     last_used_at = models.DateTimeField(null=True, editable=False)
 
     PREFIX: ClassVar[CredentialPrefix]
+    TEST_PREFIX: ClassVar[CredentialPrefix]  # in a sandbox
 
     class Meta:
         abstract = True
@@ -37,10 +38,17 @@ class Credential(models.Model):
             models.UniqueConstraint(fields=["public_id"], name="%(class)s_public_id_once"),
         ]
 
+    @classmethod
+    def prefix_in(cls, workspace: Workspace) -> CredentialPrefix:
+        return cls.TEST_PREFIX if workspace.is_sandbox else cls.PREFIX
+
     @property
     def prefix(self) -> str:
-        """The part that may be shown: enough to recognise the credential, useless to a thief."""
-        return f"{self.PREFIX}_{self.public_id}"
+        """The part that may be shown: enough to recognise the credential, useless to a thief.
+
+        Reads the workspace: a list of credentials selects it along.
+        """
+        return f"{self.prefix_in(self.workspace)}_{self.public_id}"
 
     @property
     def stored_secret(self) -> StoredSecret:
@@ -54,6 +62,7 @@ class ApiKey(Credential):
     """A workspace's key (`x-api-key`). It acts as the user who created it."""
 
     PREFIX = CredentialPrefix.API_KEY
+    TEST_PREFIX = CredentialPrefix.TEST_API_KEY
 
     name = models.CharField(max_length=200)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope.choices))
@@ -79,6 +88,7 @@ class AccessToken(Credential):
     """A Bearer token: one user in one workspace, made by a login."""
 
     PREFIX = CredentialPrefix.ACCESS_TOKEN
+    TEST_PREFIX = CredentialPrefix.TEST_ACCESS_TOKEN
 
     user = models.ForeignKey(User, models.CASCADE, related_name="access_tokens", editable=False)
 

@@ -1,14 +1,16 @@
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Subquery
+from django.db.models.functions import Coalesce
 
-from workspaces.callers import Role
+from workspaces.callers import Environment, Role
 from workspaces.ids import ObjectIdField
 from workspaces.models.calling_window import CallingWindow
 from workspaces.models.kill_switch import KillSwitch
 from workspaces.models.user import User
-from workspaces.querysets import WorkspaceManager
+from workspaces.querysets import WorkspaceManager, WorkspaceQuerySet
 from workspaces.timezones import validate_timezone
 
 
@@ -85,6 +87,28 @@ class Workspace(CallingWindow, KillSwitch):
     def is_sandbox(self) -> bool:
         return self.sandbox_of_id is not None
 
+    @property
+    def environment(self) -> Environment:
+        return Environment.TEST if self.is_sandbox else Environment.LIVE
+
+    @property
+    def sandbox_id(self) -> str | None:
+        """Of a live workspace; a statement each time."""
+        return Workspace.objects.filter(sandbox_of=self.pk).values_list("id", flat=True).first()
+
+
+class MembershipQuerySet(WorkspaceQuerySet["Membership"]):
+    def for_workspace(self, workspace_id: str) -> Self:
+        """The members of a workspace. A sandbox has those of its live workspace, and none of its own."""
+        workspace = Workspace.objects.filter(id=workspace_id)
+        home = workspace.values_list(Coalesce("sandbox_of_id", "id"))
+        return self.filter(workspace_id=Subquery(home))
+
+
+class MembershipManager(WorkspaceManager["Membership"]):
+    def get_queryset(self) -> MembershipQuerySet:
+        return MembershipQuerySet(self.model, using=self._db)
+
 
 class Membership(models.Model):
     """A user in a workspace. Leaving deletes the row; the user's keys and tokens end with it."""
@@ -95,7 +119,7 @@ class Membership(models.Model):
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(editable=False)
 
-    objects: ClassVar[WorkspaceManager["Membership"]] = WorkspaceManager()
+    objects: ClassVar[MembershipManager] = MembershipManager()
 
     class Meta:
         verbose_name = "member"

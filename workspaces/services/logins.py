@@ -17,8 +17,8 @@ from rest_framework.exceptions import (
 )
 
 from workspaces.callers import Actor
-from workspaces.credentials import CredentialPrefix, mint
-from workspaces.models import AccessToken, Membership, User
+from workspaces.credentials import mint
+from workspaces.models import AccessToken, Membership, User, Workspace
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
 
@@ -74,9 +74,10 @@ def issue_token(
     *, user_id: str, workspace_id: str, actor: Actor, now: datetime
 ) -> tuple[str, AccessToken]:
     """A token for a member, without asking for a password: the caller has made sure."""
-    text, secret = mint(CredentialPrefix.ACCESS_TOKEN)
+    workspace = Workspace.objects.get(id=workspace_id)
+    text, secret = mint(AccessToken.prefix_in(workspace))
     token = AccessToken(
-        workspace_id=workspace_id,
+        workspace=workspace,
         user_id=user_id,
         public_id=secret.public_id,
         digest=secret.digest,
@@ -105,11 +106,13 @@ def delete_expired_tokens(*, before: datetime) -> int:
 
 
 def _chosen_workspace(user: Any, workspace_id: str | None) -> str:
-    memberships = Membership.objects.filter(user=user, workspace__is_active=True)
+    """A sandbox has to be named: without that a person signs in to what is live."""
+    of_user = {"user": user, "workspace__is_active": True}
     if workspace_id is not None:
-        if not memberships.filter(workspace_id=workspace_id).exists():
+        if not Membership.objects.for_workspace(workspace_id).filter(**of_user).exists():
             raise PermissionDenied("You are not a member of this workspace, or it is suspended.")
         return workspace_id
+    memberships = Membership.objects.filter(**of_user)
     found = list(memberships.select_related("workspace").order_by("workspace__name", "id"))
     if not found:
         raise PermissionDenied("You are not a member of any active workspace.")

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import Http404
 from rest_framework.exceptions import PermissionDenied
 
@@ -11,6 +12,7 @@ from workspaces.callers import Actor, Role
 from workspaces.errors import field_error
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
 from workspaces.services.audit import audit_event
+from workspaces.services.sandboxes import refuse_in_sandbox
 
 
 def active_member(workspace_id: str, user_id: str) -> Membership:
@@ -41,6 +43,7 @@ def add_member(
     An existing user keeps name and password: a workspace must not reset another's access. Raises
     ValidationError (`already_member`), PermissionDenied (an owner made by somebody who is none).
     """
+    refuse_in_sandbox(Workspace.objects.get(id=workspace_id))
     _check_may_grant(granted_by, role)
     email = User.objects.normalize_email(email)
     with transaction.atomic():
@@ -74,7 +77,10 @@ def change_role(
 def remove_member(
     *, workspace_id: str, user_id: str, granted_by: Role, actor: Actor, now: datetime
 ) -> None:
-    """End a membership, and with it the member's keys and tokens of this workspace. Raises as above."""
+    """End a membership, and with it the member's keys and tokens of this workspace and its sandbox.
+
+    Raises as above.
+    """
     with transaction.atomic():
         membership = _locked_membership(workspace_id, user_id)
         _check_may_grant(granted_by, Role(membership.role))
@@ -85,17 +91,17 @@ def remove_member(
 
 
 def revoke_credentials(membership: Membership, *, now: datetime) -> None:
-    """End a leaving member's keys and tokens of the workspace.
+    """End a leaving member's keys and tokens of the workspace and its sandbox.
 
     They stop working without the membership; revoked, they stay dead if the user comes back.
     """
+    left = membership.workspace_id
+    reached = Workspace.objects.filter(Q(id=left) | Q(sandbox_of=left))
     for credentials in (
         ApiKey.objects.filter(created_by=membership.user_id),
         AccessToken.objects.filter(user=membership.user_id),
     ):
-        credentials.filter(workspace=membership.workspace_id, revoked_at=None).update(
-            revoked_at=now
-        )
+        credentials.filter(workspace__in=reached, revoked_at=None).update(revoked_at=now)
 
 
 def _create_user(email: str, name: str, password: str | None, now: datetime) -> User:
@@ -115,7 +121,7 @@ def _check_may_grant(granted_by: Role, role: Role) -> None:
 
 def _locked_membership(workspace_id: str, user_id: str) -> Membership:
     """The workspace row is the lock of its owners: two owners removing each other take turns."""
-    Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
+    refuse_in_sandbox(Workspace.objects.select_for_update(no_key=True).get(id=workspace_id))
     members = Membership.objects.for_workspace(workspace_id).select_related("user")
     membership = members.filter(user_id=user_id).first()
     if membership is None:

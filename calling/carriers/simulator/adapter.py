@@ -103,8 +103,13 @@ class Simulator:
         return self.database.close(seconds)
 
     async def _ring(self, requests: list[CallRequest]) -> Sequence[SimulatedCall | None]:
-        scale, now = settings.SIMULATOR_TIME_SCALE, timezone.now()
-        calls = await self.database.run(ledger.ring, requests, time_scale=scale, now=now)
+        calls = await self.database.run(
+            ledger.ring,
+            requests,
+            time_scale=settings.SIMULATOR_TIME_SCALE,
+            sandbox_scale=settings.SANDBOX_TIME_SCALE,
+            now=timezone.now(),
+        )
         by_uuid = {call.request_uuid: call for call in calls}
         return [by_uuid.get(request.request_uuid) for request in requests]
 

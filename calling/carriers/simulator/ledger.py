@@ -50,9 +50,15 @@ def plan_of(call: SimulatedCall) -> Plan:
 
 
 def ring(
-    requests: Sequence[CallRequest], *, time_scale: float, now: datetime
+    requests: Sequence[CallRequest],
+    *,
+    time_scale: float,
+    now: datetime,
+    sandbox_scale: float | None = None,
 ) -> list[SimulatedCall]:
     """Ring all these numbers at once. A request that is there already rings nobody a second time.
+
+    `sandbox_scale`: the time scale of requests of sandboxes; None: that of the others.
 
     Returns the calls of these requests, in their order. One that comes after its time has none; that is
     decided by the server, in the statement that stores the others: whoever asks may have been frozen.
@@ -64,8 +70,11 @@ def ring(
             from_number=request.from_number,
             to_number=request.to_number,
             callback_url=request.callback_url,
-            called_before=(request.to_number, request.from_number) in called,
-            time_scale=time_scale,
+            sandbox=request.sandbox,
+            called_before=(request.to_number, request.from_number, request.sandbox) in called,
+            time_scale=time_scale
+            if sandbox_scale is None or not request.sandbox
+            else sandbox_scale,
             rang_at=now,
         )
         for request in requests
@@ -82,16 +91,16 @@ def ring(
 _RING = """
     INSERT INTO calling_simulatedcall (
         id, request_uuid, from_number, to_number, callback_url, called_before, time_scale, rang_at,
-        next_callback_at, callbacks_sent, callback_failures
+        next_callback_at, callbacks_sent, callback_failures, sandbox
     )
     SELECT id, request_uuid, from_number, to_number, callback_url, called_before, time_scale, rang_at,
-        next_callback_at, 0, 0
+        next_callback_at, 0, 0, sandbox
     FROM unnest(
         %s::bytea[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::float8[],
-        %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]
+        %s::timestamptz[], %s::timestamptz[], %s::text[], %s::timestamptz[]
     ) AS ring (
         id, request_uuid, from_number, to_number, callback_url, called_before, time_scale, rang_at,
-        next_callback_at, not_after
+        next_callback_at, sandbox, not_after
     )
     WHERE not_after IS NULL OR not_after > clock_timestamp()
     ON CONFLICT (request_uuid) DO NOTHING
@@ -109,6 +118,7 @@ def _columns(calls: Sequence[SimulatedCall]) -> list[object]:
         [call.time_scale for call in calls],
         [call.rang_at for call in calls],
         [call.next_callback_at for call in calls],
+        [call.sandbox for call in calls],
     ]
 
 
@@ -196,13 +206,13 @@ def forget_old_calls(*, before: datetime) -> int:
     return deleted
 
 
-def _called_before(requests: Iterable[CallRequest]) -> set[tuple[str, str]]:
-    """(to, from) of earlier calls to those numbers where it makes a difference."""
+def _called_before(requests: Iterable[CallRequest]) -> set[tuple[str, str, str]]:
+    """(to, from, sandbox) of earlier calls to those numbers where it makes a difference."""
     numbers = {one.to_number for one in requests if one.to_number.endswith(BUSY_AT_FIRST)}
     if not numbers:
         return set()
     earlier = SimulatedCall.objects.filter(to_number__in=numbers).distinct()
-    return set(earlier.values_list("to_number", "from_number"))
+    return set(earlier.values_list("to_number", "from_number", "sandbox"))
 
 
 def _following(call: SimulatedCall) -> Sequence[tuple[datetime, CallReport]]:

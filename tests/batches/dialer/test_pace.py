@@ -30,7 +30,7 @@ class Carrier:
 
 
 def paced(place_at: datetime) -> Claimed:
-    ids = dict.fromkeys(
+    ids: dict[str, Any] = dict.fromkeys(
         ("attempt_id", "workspace_id", "batch_id", "call_id", "phone_id"), b"x" * 12
     )
     return Claimed(
