@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from threading import Thread
 
 from django.conf import settings
@@ -30,10 +30,13 @@ _label = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE).ful
 # Resolvers take such a last label for (a part of) an IPv4 address: 127.1, 0x7f.1, 2130706433.
 _is_number = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE).fullmatch
 
-# Global by their registration, and yet not the internet.
+# What Python takes for global, or did so in an older version.
 _NOT_PUBLIC = [
-    IPv4Network("168.63.129.16/32"),  # Azure's own, in every machine there
-    IPv4Network("192.88.99.0/24"),  # relays of 6to4
+    ip_network("168.63.129.16/32"),  # Azure's own, in every machine there
+    ip_network("192.0.0.0/24"),  # of protocols
+    ip_network("192.88.99.0/24"),  # relays of 6to4
+    ip_network("2001::/23"),  # of protocols
+    ip_network("3fff::/20"),  # documentation
 ]
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -142,8 +145,10 @@ def is_public(address: Address) -> bool:
         return is_public(IPv4Address(address.packed[-4:]))
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     if isinstance(address, IPv4Address):
-        return not any(address in network for network in _NOT_PUBLIC)
+        return True
     hidden = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     return address in _GLOBAL_UNICAST and all(is_public(inner) for inner in hidden if inner)
 
