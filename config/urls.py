@@ -2,11 +2,14 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
+from batches.api.serializers.events import EVENT_DATA
 from config.api.views import ApiRedocView, ApiSchemaView, ApiSwaggerView, UnknownPath, redoc_script
 from config.health import alive, ready
 from workspaces.admin import sign_in as doors
+from workspaces.api.event_shapes import describe_events
 
 admin.site.index_title = "Home"
+describe_events(EVENT_DATA)
 
 api: list[URLPattern | URLResolver] = [
     path("", include("batches.api.urls")),  # first: the busiest

@@ -23,7 +23,9 @@ from workspaces.mails import (
     send_password_reset,
     send_webhook_disabled,
 )
-from workspaces.models import IdempotentRequest, WebhookEndpoint
+from workspaces.models import Event, IdempotentRequest, WebhookEndpoint
+from workspaces.services.feed import publish_all
+from workspaces.services.feed_pages import delete_old_events
 from workspaces.services.idempotency import delete_old_requests
 from workspaces.services.logins import delete_expired_tokens
 from workspaces.sql import execute
@@ -138,3 +140,13 @@ def clean_up_sessions(timestamp: int) -> None:
 def clean_up_idempotent_requests(timestamp: int) -> int:
     """Hourly: answers that are not given again any more. Returns how many went."""
     return delete_old_requests(before=timezone.now() - IdempotentRequest.KEPT_FOR)
+
+
+@app.periodic(cron="7 4 * * *", periodic_id="clean_up_events")
+@app.task(queueing_lock="clean_up_events", pass_context=False)
+def clean_up_events(timestamp: int) -> int:
+    """Nightly: events of a month ago, with their deliveries. Returns how many went."""
+    now = timezone.now()
+    while publish_all(now=now):  # who has not read them shall learn that they are gone
+        pass
+    return delete_old_events(before=now - Event.KEPT_FOR)

@@ -25,6 +25,8 @@ from workspaces.services.events import event_of
 from workspaces.sql import array_literal, execute, fetch_row, insert_rows
 
 ENDS = frozenset({CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.SKIPPED, CallStatus.UNKNOWN})
+# Why an account is given up.
+GIVEN_UP = (PauseReason.CARRIER_REFUSED, PauseReason.CARRIER_FAILING)
 _OF_A_MOVE: dict[BatchStatus, EventType] = {
     BatchStatus.ACTIVE: EventType.BATCH_STARTED,
     BatchStatus.STOPPED: EventType.BATCH_STOPPED,

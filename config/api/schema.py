@@ -25,6 +25,7 @@ _REASONS = {
     404: "It does not exist, or belongs to another workspace.",
     406: "`Accept` rules JSON out.",
     409: "A request with this `Idempotency-Key` is still running; see `Retry-After`.",
+    410: "It is no longer there.",
     413: "The body is too large.",
     415: "The body is of another media type.",
     422: "Nothing was stored: rows of the file are invalid.",

@@ -287,7 +287,10 @@ SPECTACULAR_SETTINGS = {
     },
     "SORT_OPERATIONS": True,  # the order of methods would differ between runs
     "SWAGGER_UI_DIST": "SIDECAR",
+        "ReasonEnum": "batches.models.EventReason.choices",
+        "CarrierPauseReasonEnum": "batches.services.outbox.GIVEN_UP",
     "SWAGGER_UI_FAVICON_HREF": f"{STATIC_URL}outdial/icon.svg",
+    "WEBHOOKS": "config.api.events.WEBHOOKS",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,
@@ -306,6 +309,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Webhooks", "description": "Where events are sent, and what became of them."},
         {"name": "Sign in", "description": "Bearer tokens for people."},
         {"name": "Workspace", "description": "The workspace, its members and its API keys."},
+        {"name": "Events", "description": "What happened: as a feed, and as webhooks."},
     ],
 }
 

@@ -1,9 +1,11 @@
 from django.urls import path
 
+from workspaces.api.events import EventViewSet
 from workspaces.api.views import ApiKeyViewSet, AuthViewSet, MemberViewSet, WorkspaceViewSet
 from workspaces.api.webhooks import DeliveryViewSet, WebhookViewSet
 
 urlpatterns = [
+    path("events", EventViewSet.as_view({"get": "list"}), name="events"),
     path("auth/login", AuthViewSet.as_view({"post": "login"}), name="login"),
     path("auth/logout", AuthViewSet.as_view({"post": "logout"}), name="logout"),
     path("auth/me", AuthViewSet.as_view({"get": "me"}), name="me"),
