@@ -1,15 +1,25 @@
-"""What docs/guide.md has people type works as printed, one block after the other."""
+"""What docs/guide.md has people type works as printed; what the pages beside it tell is true."""
 
 import csv
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.utils import timezone
+from standardwebhooks import WebhookVerificationError
 
 from tests.local.running_stack import PROJECT, RunningStack, environment, free_port
+from workspaces.models import Event, EventType
+from workspaces.services.webhooks import MOST_WEBHOOKS, OLD_SECRET_LIVES, new_secret
+from workspaces.webhooks.queue import PER_ENDPOINT
+from workspaces.webhooks.schedule import DELAYS, LONGEST_REST
+from workspaces.webhooks.sending import ANSWER_WITHIN, Message, headers_of
 
 GUIDE = (PROJECT / "docs/guide.md").read_text()
+WEBHOOKS = (PROJECT / "docs/webhooks.md").read_text()
 TYPED = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
 
 
@@ -39,3 +49,32 @@ def test_the_guide_leads_to_a_finished_batch_and_a_webhook(tmp_path: Path) -> No
     }
     told = [line.split()[1] for line in (tmp_path / "events.log").read_text().splitlines()]
     assert sorted(told) == ["batch.completed", "call.completed"]
+
+
+def test_every_event_is_told() -> None:
+    assert re.findall(r"^\| `(\w+\.\w+)` \|", WEBHOOKS, re.MULTILINE) == EventType.values
+
+
+def test_the_numbers_told_of_webhooks_are_those_of_the_code() -> None:
+    """Change docs/webhooks.md with them."""
+    [row] = re.findall(r"^\| after the one before \| at once \| (.*) \|$", WEBHOOKS, re.MULTILINE)
+    units = {"s": "seconds", "min": "minutes", "h": "hours"}
+    waits = [cell.split() for cell in row.split(" | ")]
+    assert [timedelta(**{units[unit]: int(number)}) for number, unit in waits] == DELAYS
+    assert (MOST_WEBHOOKS, PER_ENDPOINT, ANSWER_WITHIN) == (20, 10, 15)
+    times = [OLD_SECRET_LIVES, LONGEST_REST, Event.KEPT_FOR]
+    assert times == [timedelta(hours=24), timedelta(hours=6), timedelta(days=30)]
+
+
+def test_the_verification_shown_takes_what_we_sign_and_nothing_else() -> None:
+    [code] = re.findall(r"^```python\n(.*?)^```", WEBHOOKS, re.DOTALL | re.MULTILINE)
+    shown: dict[str, Any] = {}
+    exec(code, shown)  # noqa: S102 (our own page)
+    old, new = new_secret(), new_secret()
+    message = Message("67def9053495307c718d9e01", "https://x.example", b'{"a": 1}', (new, old))
+    headers = {str(name): str(value) for name, value in headers_of(message, timezone.now()).items()}
+    for secret in (old, new):
+        assert shown["receive"](secret, message.body, headers) == {"a": 1}
+    for secret, body in ((new_secret(), message.body), (new, b'{"a": 2}')):
+        with pytest.raises(WebhookVerificationError):
+            shown["receive"](secret, body, headers)
