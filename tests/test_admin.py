@@ -50,6 +50,10 @@ def fill(count: int, owner: Person) -> None:
         callback = Callback(url="https://outdial.example/", headers={}, body=b"CallStatus=busy")
         keep_callback(attempt, carrier="twilio", callback=callback, now=timezone.now())
         factories.ImportFactory.create(workspace=somebody.workspace, created_by=somebody.user)
+        endpoint = factories.WebhookEndpointFactory.create(
+            workspace=somebody.workspace, created_by=somebody.user
+        )
+        factories.WebhookDeliveryFactory.create(endpoint=endpoint)
         body = {"batchName": "For the audit", "callingNumbers": [phone.id]}
         assert Api().post("/api/call/createBatch", body, somebody.with_key).status_code == 201
 

@@ -36,7 +36,7 @@ OURS = {
 
 TEXTS = (
     *("Agent Undercover", "+12125550777", "Private line", "Confidential campaign"),
-    *("+13105550888", "+13105550999", "Secret list.csv"),
+    *("+13105550888", "+13105550999", "Secret list.csv", "hooks.undercover.example"),
 )
 
 
@@ -108,6 +108,12 @@ def belongings(owner: Person) -> None:
     callback = Callback(url="https://outdial.example/", headers={}, body=b"CallStatus=busy")
     keep_callback(attempt, carrier="twilio", callback=callback, now=timezone.now())
     factories.ImportFactory.create(**mine, file_name="Secret list.csv")
+    endpoint = factories.WebhookEndpointFactory.create(
+        **mine, url="https://hooks.undercover.example"
+    )
+    data = {"batchId": batch.id, "batchName": "Confidential campaign"}
+    event = factories.EventFactory.create(workspace=owner.workspace, data=data)
+    factories.WebhookDeliveryFactory.create(endpoint=endpoint, event=event)
     AuditEvent.objects.create(
         workspace=owner.workspace,
         user=owner.user,

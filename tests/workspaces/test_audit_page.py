@@ -104,7 +104,7 @@ def test_other_workspaces_events_are_not_shown(owner: Person, stranger: Person) 
 
 
 def test_an_action_without_a_sentence_says_its_noun_and_verb() -> None:
-    assert action_in_words("webhook.create") == "Webhook made"
+    assert action_in_words("holiday.create") == "Holiday made"
     assert action_in_words("phonenumber.send_test") == "Phone number send test"
 
 

@@ -20,6 +20,8 @@ from workspaces.errors import WHOLE_BODY, flatten
 
 # What becomes of it, told to the person afterwards. Raises APIException for what cannot be done.
 Act = Callable[[Any, dict[str, Any]], str]
+# What is no field to anybody who looks at a page: the row's own id stands in its address.
+_UNNAMED = {WHOLE_BODY, "id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Confirmation:
     title: str
     text: str
     button: str
-    form: type[forms.Form] = forms.Form
+    form: Callable[[Any], forms.Form] = forms.Form
     is_dangerous: bool = False
     facts: list[str] = field(default_factory=list)
 
@@ -83,4 +85,4 @@ def tell(form: forms.Form, error: APIException) -> None:
         if name in form.fields:
             form.add_error(name, sentence)
         else:
-            form.add_error(None, sentence if name == WHOLE_BODY else f"{name}: {sentence}")
+            form.add_error(None, sentence if name in _UNNAMED else f"{name}: {sentence}")

@@ -22,8 +22,9 @@ def form_page(
     title: str,
     button: str,
     text: str = "",
+    back: str = "",
 ) -> TemplateResponse:
-    """A form in a card, with what is wrong at its fields."""
+    """A form in a card, with what is wrong at its fields. `back`: an address; that of the list."""
     context = {
         **admin.admin_site.each_context(request),
         "title": title,
@@ -31,6 +32,6 @@ def form_page(
         "form": form,
         "text": text,
         "button": button,
-        "back": list_page(admin),
+        "back": back or list_page(admin),
     }
     return TemplateResponse(request, "outdial/form.html", context)

@@ -16,6 +16,7 @@ _THINGS = {
     "membership": "membership",
     "phonenumber": "phone number",
     "user": "person",
+    "webhookendpoint": "webhook",
     "workspace": "workspace",
 }
 _DEEDS = {
@@ -65,6 +66,12 @@ ACTIONS = {
     "user.password_reset": "Password set anew by a mailed link",
     "user.sign_out": "Signed out everywhere",
     "user.update": "Person changed",
+    "webhook.create": "Webhook made",
+    "webhook.update": "Webhook changed",
+    "webhook.delete": "Webhook deleted",
+    "webhook.rotate_secret": "New secret for a webhook",
+    "webhook.test": "Test of a webhook sent",
+    "webhook.replay": "Events sent to a webhook again",
     "workspace.create": "Workspace made",
     "workspace.update": "Settings of the workspace changed",
     "workspace.kill": "All calling of the workspace switched off",
