@@ -117,6 +117,24 @@ def _check_envelope(document: Any, endpoint: Endpoint, code: int, answer: Any) -
     assert schema["properties"]["status"]["const"] is (succeeded and code != 207)
 
 
+def test_an_idempotency_key_and_its_answers_are_described(document: Any) -> None:
+    taking = {str(route) for route in routes.routes() if route.endpoint.idempotent}
+    assert taking
+    for name, operation in operations(document).items():
+        headers = [one for one in operation.get("parameters", []) if one["in"] == "header"]
+        keys = [one for one in headers if one["name"] == "Idempotency-Key"]
+        assert bool(keys) is (name in taking), name
+        if keys:
+            assert not keys[0].get("required")
+            assert re.fullmatch(
+                keys[0]["schema"]["pattern"], "8e03978e-40d5-43dd-bc93-6894a57f9324"
+            )
+            assert "Retry-After" in operation["responses"]["409"]["headers"]
+            assert "422" in operation["responses"]
+            for code, answer in operation["responses"].items():
+                assert ("Idempotency-Replayed" in answer.get("headers", {})) is (int(code) < 400)
+
+
 def test_every_operation_has_a_name_and_a_place_of_its_own(document: Any) -> None:
     every = operations(document).values()
     ids = [operation["operationId"] for operation in every]

@@ -179,6 +179,16 @@ def test_requests_at_once_are_all_answered(port: int, owner: Person) -> None:
     assert len({headers["x-request-id"] for _, headers, _ in answers}) == 64
 
 
+def test_of_requests_with_one_key_at_once_one_is_carried_out(port: int, owner: Person) -> None:
+    headers, body = {**owner.with_key, "Idempotency-Key": "once"}, request_body(owner)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask(port, "POST", CREATE, headers, body), range(32)))
+    assert {status for status, _, _ in answers} <= {201, 409}
+    assert len({content for status, _, content in answers if status == 201}) == 1
+    new = [1 for code, told, _ in answers if code == 201 and "idempotency-replayed" not in told]
+    assert len(new) == AuditEvent.objects.filter(action="batch.create").count() == 1
+
+
 # --- A database that goes away --------------------------------------------------------------------
 
 
