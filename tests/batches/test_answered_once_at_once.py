@@ -13,6 +13,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from batches.imports import pipeline
 from batches.models import CallBatch, Import
 from batches.services import contacts, uploads
 from batches.services.batches import locked_batch
@@ -204,7 +205,7 @@ def test_nothing_slow_happens_in_the_transaction(
     api: Api, owner: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent to a carrier, and no file is read, while it is open."""
-    carrier, seen, stage = Script(), [], uploads.stage_rows
+    carrier, seen, stage = Script(), [], pipeline.stage_rows
     monkeypatch.setitem(CARRIERS, "simulator", carrier)
     send(api, ADD_PHONE, to_add_phone(owner), owner)
     assert carrier.in_transaction == [False]
