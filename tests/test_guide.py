@@ -1,13 +1,18 @@
 """What docs/guide.md has people type works as printed; what the pages beside it tell is true."""
 
 import csv
+import json
 import re
 import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.utils import timezone
 from standardwebhooks import WebhookVerificationError
 
@@ -20,26 +25,42 @@ from workspaces.webhooks.sending import ANSWER_WITHIN, Message, headers_of
 
 GUIDE = (PROJECT / "docs/guide.md").read_text()
 WEBHOOKS = (PROJECT / "docs/webhooks.md").read_text()
-TYPED = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+MIGRATION = (PROJECT / "docs/migration.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which `make run` was started, with its `.data`."""
+    path = tmp_path_factory.mktemp("checkout")
+    with RunningStack(path / ".data") as stack:
+        stack.wait_ready()
+        yield path
+
+
+def typed(page: str, folder: Path, **variables: str) -> str:
+    """What the shell blocks of a page print, typed one after the other."""
+    shell = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail"],
+        input="\n".join(blocks(page, "sh")),
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert shell.returncode == 0, shell.stdout + shell.stderr
+    return shell.stdout
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.slow
-def test_the_guide_leads_to_a_finished_batch_and_a_webhook(tmp_path: Path) -> None:
-    with RunningStack(tmp_path / ".data") as stack:
-        stack.wait_ready()
-        shell = subprocess.run(
-            ["bash", "-eu", "-o", "pipefail"],
-            input="\n".join(TYPED),
-            cwd=tmp_path,
-            env=environment(HOOK_PORT=str(free_port())),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-    assert shell.returncode == 0, shell.stdout + shell.stderr
-
-    with (tmp_path / "calls.csv").open(newline="") as exported:
+def test_the_guide_leads_to_a_finished_batch_and_a_webhook(folder: Path) -> None:
+    typed(GUIDE, folder, HOOK_PORT=str(free_port()))
+    with (folder / "calls.csv").open(newline="") as exported:
         rows = {row["phoneNumber"]: row for row in csv.DictReader(exported)}
     outcomes = {number: (row["callStatus"], row["attempts"]) for number, row in rows.items()}
     assert outcomes == {
@@ -47,8 +68,65 @@ def test_the_guide_leads_to_a_finished_batch_and_a_webhook(tmp_path: Path) -> No
         "12125550205": ("completed", "2"),
         "12125550204": ("failed", "1"),
     }
-    told = [line.split()[1] for line in (tmp_path / "events.log").read_text().splitlines()]
+    told = [line.split()[1] for line in (folder / "events.log").read_text().splitlines()]
     assert sorted(told) == ["batch.completed", "call.completed"]
+
+
+@pytest.mark.slow
+def test_the_script_shown_moves_the_list_and_the_pending_contacts(folder: Path) -> None:
+    demo = json.loads((folder / ".data/demo.json").read_text())
+    old, new = (Side(demo["baseUrl"], workspace) for workspace in demo["workspaces"])
+    listed = "".join(f"1212555{number},asked\n" for number in range(1000, 1101))
+    old.upload("/api/dnc/import", f"phoneNumber,type\n{listed}")
+    batches = [side.new_batch() for side in (old, new)]
+    contacts = [{**CONTACT, "phoneNumber": f"1310555{number}"} for number in range(1000, 1103)]
+    old.ask("/api/call/addCallsToBatch", {"batchId": batches[0], "call_data": contacts})
+
+    [script] = blocks(MIGRATION, "python")
+    (folder / "move.py").write_text(script)
+    variables = {
+        "OLD_URL": old.url,
+        "OLD_KEY": old.key,
+        "OLD_BATCH_ID": batches[0],
+        "NEW_URL": new.url,
+        "NEW_KEY": new.key,
+        "NEW_BATCH_ID": batches[1],
+    }
+    first, again = (typed(MIGRATION, folder, **variables) for _ in range(2))
+    assert '"added":101,"alreadyListed":0' in first
+    assert '"added":0,"alreadyListed":101' in again
+    assert "'added': 103" in first
+    assert "'alreadyAdded': 103" in again
+    moved = new.ask(f"/api/call/batch-details/{batches[1]}?limit=1")["data"]
+    assert moved["total"] == 103
+    assert moved["data"][0].items() >= CONTACT.items()
+
+
+CONTACT = {"name": "Sarah Johnson", "account_id": "ACC-1001", "priority": 3}
+
+
+class Side:
+    """One of the services between which somebody moves: here a workspace of the demo."""
+
+    def __init__(self, url: str, workspace: dict[str, Any]) -> None:
+        self.url, self.key, self.phone_id = url, workspace["apiKey"], workspace["phoneIds"][0]
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        return self._open(path, data, "application/json")
+
+    def new_batch(self) -> str:
+        settings = {"batchName": "Moving", "callingNumbers": [self.phone_id]}
+        return str(self.ask("/api/call/createBatch", settings)["data"])
+
+    def upload(self, path: str, text: str) -> Any:
+        file = SimpleUploadedFile("numbers.csv", text.encode())
+        return self._open(path, encode_multipart(BOUNDARY, {"file": file}), MULTIPART_CONTENT)
+
+    def _open(self, path: str, data: bytes | None, content_type: str) -> Any:
+        headers = {"x-api-key": self.key, "Content-Type": content_type}
+        with urlopen(Request(self.url + path, data, headers)) as answer:
+            return json.load(answer)
 
 
 def test_every_event_is_told() -> None:
@@ -67,7 +145,7 @@ def test_the_numbers_told_of_webhooks_are_those_of_the_code() -> None:
 
 
 def test_the_verification_shown_takes_what_we_sign_and_nothing_else() -> None:
-    [code] = re.findall(r"^```python\n(.*?)^```", WEBHOOKS, re.DOTALL | re.MULTILINE)
+    [code] = blocks(WEBHOOKS, "python")
     shown: dict[str, Any] = {}
     exec(code, shown)  # noqa: S102 (our own page)
     old, new = new_secret(), new_secret()
