@@ -22,15 +22,20 @@ _SETTLED = timedelta(minutes=30)  # by then it is known of every call whether it
 _SLACK = timedelta(minutes=2)  # between the clock of an id and `created_at`
 _KEPT = 26 * 60 * 60  # seconds
 _PLACED = f"""
-SELECT workspace_id, floor(date_part('epoch', created_at) / {_QUARTER})::bigint,
-    count(*), count(answered_at), count(COALESCE(answered_at, ended_at))
-FROM batches_callattempt
-WHERE id >= %s AND created_at >= %s
-GROUP BY 1, 2
+SELECT workspace.id, workspace.sandbox_of_id IS NOT NULL, quarter, placed, answered, settled
+FROM (
+    SELECT workspace_id, floor(date_part('epoch', created_at) / {_QUARTER})::bigint AS quarter,
+        count(*) AS placed, count(answered_at) AS answered,
+        count(COALESCE(answered_at, ended_at)) AS settled
+    FROM batches_callattempt
+    WHERE id >= %s AND created_at >= %s
+    GROUP BY 1, 2
+) AS counted JOIN workspaces_workspace AS workspace ON workspace.id = counted.workspace_id
 """  # noqa: S608 (our own number)
 
-# Of quarters of an hour since 1970, by workspace: placed, answered, settled.
-Quarters = dict[int, list[tuple[str, int, int, int]]]
+# Of quarters of an hour since 1970, by workspace, and whether it is a sandbox: placed, answered,
+# settled.
+Quarters = dict[int, list[tuple[str, bool, int, int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,8 @@ def calls_today(reach: Reach, now: datetime) -> list[Hour]:
         first = int(at.timestamp()) // _QUARTER
         sums: Counter[int] = Counter()
         for quarter in range(first, first + 4):
-            for workspace_id, *numbers in quarters.get(quarter, ()):
-                if reach.sees(workspace_id):
+            for workspace_id, is_sandbox, *numbers in quarters.get(quarter, ()):
+                if is_sandbox == reach.is_sandbox and reach.sees(workspace_id):
                     sums.update(dict(enumerate(numbers)))
         hours.append(Hour(at.astimezone(now.tzinfo), sums[0], sums[1], sums[2]))
         at += _HOUR
@@ -81,10 +86,9 @@ def _read(since: datetime) -> Quarters:
     first_id = f"{int((since - _SLACK).timestamp()):08x}".ljust(24, "0")
     quarters: Quarters = {}
     rows: Sequence[tuple[Any, ...]] = fetch_all(_PLACED, [bytes.fromhex(first_id), since])
-    for workspace_id, quarter, *numbers in rows:
-        placed, answered, settled = numbers
+    for workspace_id, is_sandbox, quarter, placed, answered, settled in rows:
         quarters.setdefault(quarter, []).append(
-            (bytes(workspace_id).hex(), placed, answered, settled)
+            (bytes(workspace_id).hex(), is_sandbox, placed, answered, settled)
         )
     return quarters
 

@@ -27,6 +27,7 @@ from calling.models import (
     VariableType,
 )
 from calling.services.phones import store_account
+from calling.services.sandboxes import create_workspace
 from workspaces.callers import Actor, Role, Scope
 from workspaces.credentials import CredentialPrefix, matches, public_id_of
 from workspaces.models import AccessToken, ApiKey, Membership, User, Workspace
@@ -102,6 +103,7 @@ def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dic
     account = _account(workspace, demo, now)
     active = [_number(agent, account, number, now) for number in demo.numbers]
     inactive = _number(agent, account, demo.inactive_number, now, is_active=False)
+    sandbox = Workspace.objects.get(sandbox_of=workspace)
     return {
         "name": demo.name,
         "workspaceId": workspace.id,
@@ -110,6 +112,7 @@ def _workspace(demo: DemoWorkspace, known: dict[str, Any], now: datetime) -> dic
         "password": password,
         "apiKey": _key(workspace, user, Scope.MANAGE, known.get("apiKey"), now),
         "readOnlyApiKey": _key(workspace, user, Scope.READ, known.get("readOnlyApiKey"), now),
+        "testApiKey": _key(sandbox, user, Scope.MANAGE, known.get("testApiKey"), now),
         "bearerToken": _token(workspace, user, known.get("bearerToken"), now),
         "agentId": agent.id,
         "phoneIds": [number.id for number in active],
@@ -139,14 +142,13 @@ def _workspace_of(user: User, demo: DemoWorkspace, now: datetime) -> Workspace:
             workspace.called_countries = list(COUNTRIES)
             workspace.save(update_fields=["called_countries"])
         return workspace
-    workspace = Workspace.objects.create(
+    workspace = Workspace(
         name=demo.name,
         timezone=demo.timezone,
         called_countries=list(COUNTRIES),
         concurrency_limit=_CALLS_AT_A_TIME,
-        created_at=now,
-        updated_at=now,
     )
+    create_workspace(workspace=workspace, user_id=user.id, actor=_SYSTEM, now=now)
     Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER, created_at=now)
     return workspace
 
@@ -243,8 +245,7 @@ def _batch(
 
 
 def _key(workspace: Workspace, user: User, scope: Scope, known: str | None, now: datetime) -> str:
-    prefix = CredentialPrefix.API_KEY
-    public_id = public_id_of(known or "", prefix)
+    public_id = public_id_of(known or "", ApiKey.prefix_in(workspace))
     keys = ApiKey.objects.for_workspace(workspace.id).filter(created_by=user)
     key = keys.filter(public_id=public_id, scopes=[scope]).first()
     if known and key and key.is_usable(now) and matches(known, key.stored_secret):

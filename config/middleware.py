@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
@@ -16,13 +17,14 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from config.api.envelope import error_response
 from config.api.exceptions import internal_error_message
+from workspaces.back_office.worlds import HEADER, world_of
 from workspaces.timezones import timezone_names
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -47,6 +49,8 @@ class RequestFrameMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = self._respond(request)
         response["X-Request-Id"] = request_id
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            del response["Content-Length"]  # it would be the length of what is not sent
         log = logger.debug if request.path_info in _PROBES else logger.info
         log(
             "request",
@@ -145,6 +149,20 @@ class BackOfficeFrames(_BackOfficeOnly, XFrameOptionsMiddleware): ...
 
 
 class BackOfficeContentSecurity(_BackOfficeOnly, CSPMiddleware): ...
+
+
+class BackOfficeWorld:
+    """A page that was left open in the other world, live or sandbox, is loaded anew, not filled up with
+    what belongs to this one."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        world = request.headers.get(HEADER)
+        if is_api(request) or world is None or world == world_of(request):
+            return self.get_response(request)
+        return HttpResponse(headers={"HX-Refresh": "true"})
 
 
 class BackOfficeTimeZone:

@@ -40,6 +40,17 @@ class Person:
 def person(workspace: Workspace | None = None, role: Role = Role.OWNER) -> Person:
     workspace = workspace or factories.WorkspaceFactory.create()
     user = factories.MembershipFactory.create(workspace=workspace, role=role).user
+    return _with_credentials(user, workspace)
+
+
+def in_sandbox(who: Person) -> Person:
+    """The same person in the sandbox of their workspace."""
+    live = who.workspace
+    sandbox = Workspace.objects.filter(sandbox_of=live).first()
+    return _with_credentials(who.user, sandbox or factories.SandboxFactory.create(sandbox_of=live))
+
+
+def _with_credentials(user: User, workspace: Workspace) -> Person:
     mine = {"workspace": workspace, "created_by": user}
     return Person(
         user=user,

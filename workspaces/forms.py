@@ -100,7 +100,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         fields = [
             *("name", "is_active", "timezone", "calling_hour_start", "calling_hour_end"),
             *("allowed_days", "start_when_calls_added", "concurrency_limit", "contact_daily_cap"),
-            *("called_countries", "dnc_enabled"),
+            *("called_countries", "dnc_enabled", "rate_limit", "key_rate_limit"),
         ]
         widgets = {"called_countries": UnfoldAdminTextInputWidget(attrs={"placeholder": "GB, US"})}
 
@@ -175,8 +175,7 @@ class NewApiKeyForm(forms.Form):
         if "expires" in values and "expires_on" in values:
             values["expires_at"] = self._expiry(values["expires"], values["expires_on"])
         workspace, acts_as = values.get("workspace"), values.get("created_by") or self._user
-        members = Membership.objects.filter(workspace=workspace, user=acts_as)
-        if workspace and not members.filter(user__is_active=True).exists():
+        if workspace and not _is_active_member(workspace, acts_as):
             where = "created_by" if "created_by" in self.fields else "workspace"
             self.add_error(where, "A key acts as a member of its workspace.")
         values["acts_as"] = acts_as
@@ -192,6 +191,11 @@ class NewApiKeyForm(forms.Form):
             self.add_error("expires_on", "Give a day that is not over yet.")
             return None
         return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
+
+
+def _is_active_member(workspace: Workspace, user: User) -> bool:
+    members = Membership.objects.for_workspace(workspace.pk)
+    return members.filter(user=user, user__is_active=True).exists()
 
 
 class RoleForm(forms.Form):

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from batches.models import BatchStatus, CallBatch, CallStatus, DialingSession, PauseReason
 from batches.services.counters import counts_of
 from batches.services.outbox import tell_move
 from batches.states import move_batch
+from calling.carriers.registry import SANDBOX_CARRIERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,10 @@ def has_call_to_make(batch: CallBatch) -> bool:
 def obstacle_of(batch: CallBatch) -> Obstacle | None:
     """What keeps the batch from calling: it has no active number, or all that it has are switched off.
 
-    One statement.
+    In a sandbox a number of a real carrier is none. One statement.
     """
-    numbers = batch.rotation.filter(phone__is_active=True).order_by("position")
+    may_call = Q(workspace__sandbox_of=None) | Q(phone__carrier__in=SANDBOX_CARRIERS)
+    numbers = batch.rotation.filter(may_call, phone__is_active=True).order_by("position")
     found = list(
         numbers.values_list(
             "workspace__kill_reason", "phone__kill_reason", "phone__account__kill_reason"

@@ -11,9 +11,10 @@ from unfold.widgets import (
 )
 
 from calling.api.serializers import AddPhoneSerializer, UpdatePhoneSerializer
-from calling.carriers.registry import CARRIERS
+from calling.carriers.registry import CARRIERS, SANDBOX_CARRIERS
 from calling.models import PhoneNumber
 from calling.services.phones import NewPhone
+from calling.services.sandboxes import account_in
 from workspaces.back_office.confirm import tell
 from workspaces.errors import flatten
 from workspaces.ids import new_object_id
@@ -88,13 +89,17 @@ class AddPhoneForm(forms.Form):
     )
     public_key = public_key_field("Telnyx only: with which it signs what it sends, base64.")
 
-    def __init__(self, *args: Any, workspaces: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, workspaces: Any, is_sandbox: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["workspace"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 (declared above)
         field.queryset = workspaces
-        carriers = [("", "Choose one"), *((name, one.title) for name, one in CARRIERS.items())]
-        self.fields["carrier"].choices = carriers  # type: ignore[attr-defined]
+        carriers = [(name, one.title) for name, one in CARRIERS.items()]
+        if is_sandbox:
+            carriers = [(name, title) for name, title in carriers if name in SANDBOX_CARRIERS]
+        self.fields["carrier"].choices = [("", "Choose one"), *carriers]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -113,11 +118,13 @@ class AddPhoneForm(forms.Form):
     def _checked(self, values: dict[str, Any]) -> NewPhone | None:
         # The simulator takes any; of its own, so that all its numbers are of one account.
         default = "" if CARRIERS[values["carrier"]].asks_back else values["carrier"]
+        workspace = values.get("workspace")
+        own = account_in(workspace.id).account_id if workspace and workspace.is_sandbox else default
         body = {
             "userId": new_object_id(),  # whose number it becomes is settled by the page
             "phoneNumber": values["number"],
             "integration": values["carrier"],
-            "accSId": values.get("account_id") or default,
+            "accSId": values.get("account_id") or own,
             "authToken": values.get("auth_token") or default,
             "publicKey": values.get("public_key", ""),
             "label": values["label"],

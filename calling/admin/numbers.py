@@ -28,7 +28,6 @@ _ADD = Confirmation(
     " Nothing is stored before. Credentials are kept encrypted and never shown again; those of an"
     " account that is known already replace the old ones.",
     button="Add the number",
-    form=AddPhoneForm,
 )
 
 
@@ -74,9 +73,14 @@ class PhoneNumberAdmin(ServicedAdmin[PhoneNumber]):
         """Not Django's, which holds a transaction: the carrier is asked."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        workspaces = reach_of(request).narrow_to_led(Workspace.objects.order_by("name", "id"), "pk")
-        given = request.POST if request.method == "POST" else None
-        form = AddPhoneForm(given, workspaces=workspaces, initial=_initial(request, workspaces))
+        reach = reach_of(request)
+        workspaces = reach.narrow_to_led(Workspace.objects.order_by("name", "id"), "pk")
+        form = AddPhoneForm(
+            request.POST if request.method == "POST" else None,
+            workspaces=workspaces,
+            is_sandbox=reach.is_sandbox,
+            initial=_initial(request, workspaces),
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 phone = self._add(request, form)

@@ -39,6 +39,7 @@ Outdial is ready.
   Back office        {url}/admin/
   Operator           {admin["email"]}  {admin["password"]}
   {workspace["name"]:<17}  {workspace["email"]}  {workspace["password"]}
+  Its sandbox        {workspace["testApiKey"]}
   All credentials    {demo_file}
 
 Create a batch:

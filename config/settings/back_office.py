@@ -6,6 +6,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from workspaces.back_office.worlds import in_title, is_live
+
 
 def _is_superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_superuser)
@@ -46,7 +48,9 @@ _NAVIGATION = [
         "items": [
             _page("API access", "key", "workspaces_apikey"),
             _page("Access tokens", "badge", "workspaces_accesstoken"),
-            _page("Members", "group", "workspaces_membership"),
+            _page("Webhooks", "webhook", "workspaces_webhookendpoint"),
+            _page("Events", "bolt", "workspaces_event"),
+            {**_page("Members", "group", "workspaces_membership"), "permission": is_live},
             _page("Workspaces", "domain", "workspaces_workspace"),
             _page("Audit log", "history", "workspaces_auditevent"),
         ],
@@ -71,6 +75,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "phone_forwarded",
     "SITE_URL": "/api/docs",
+    "ENVIRONMENT_TITLE_PREFIX": in_title,
     "SITE_FAVICONS": [
         {
             "rel": "icon",

@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "config.middleware.BackOfficeMessages",
     "config.middleware.BackOfficeFrames",
     "config.middleware.BackOfficeContentSecurity",
+    "config.middleware.BackOfficeWorld",
     "config.middleware.BackOfficeTimeZone",
     "config.middleware.BackOfficeLockout",
 ]
@@ -136,6 +137,10 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 ACCESS_TOKEN_LIFETIME = timedelta(hours=env.int("ACCESS_TOKEN_HOURS", default=7 * 24))
+# API requests a minute, 0: no limit; a workspace may have its own. Of all its credentials together:
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=12_000)
+# and of each key or token.
+API_KEY_RATE_LIMIT = env.int("API_KEY_RATE_LIMIT", default=6_000)
 # How many proxies in front of the web server append to X-Forwarded-For (workspaces.client).
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
@@ -221,6 +226,8 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 CARRIER_API_URLS = env.dict("CARRIER_API_URLS", default={})
 # Stretches everything that the simulator does: 0.1 is ten times as fast.
 SIMULATOR_TIME_SCALE = env.float("SIMULATOR_TIME_SCALE", default=1.0)
+# The same for the calls of sandboxes, whatever the setting above says.
+SANDBOX_TIME_SCALE = env.float("SANDBOX_TIME_SCALE", default=0.1)
 
 # Under which address carriers reach us; without it they tell us nothing, and are asked instead.
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
@@ -284,13 +291,13 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatusEnum": "workspaces.models.DeliveryStatus.choices",
         "EventTypeEnum": "workspaces.models.EventType.choices",
         "SubscriptionEnum": "workspaces.services.webhooks.SUBSCRIBABLE",
-    },
-    "SORT_OPERATIONS": True,  # the order of methods would differ between runs
-    "SWAGGER_UI_DIST": "SIDECAR",
         "ReasonEnum": "batches.models.EventReason.choices",
         "CarrierPauseReasonEnum": "batches.services.outbox.GIVEN_UP",
-    "SWAGGER_UI_FAVICON_HREF": f"{STATIC_URL}outdial/icon.svg",
+    },
     "WEBHOOKS": "config.api.events.WEBHOOKS",
+    "SORT_OPERATIONS": True,  # the order of methods would differ between runs
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": f"{STATIC_URL}outdial/icon.svg",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,
@@ -306,10 +313,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "Agents", "description": "Who speaks when a call is answered."},
         {"name": "Phone numbers", "description": "The numbers that calls come from."},
         {"name": "Carriers", "description": "What carriers tell us; not for integrators."},
+        {"name": "Events", "description": "What happened: as a feed, and as webhooks."},
         {"name": "Webhooks", "description": "Where events are sent, and what became of them."},
         {"name": "Sign in", "description": "Bearer tokens for people."},
         {"name": "Workspace", "description": "The workspace, its members and its API keys."},
-        {"name": "Events", "description": "What happened: as a feed, and as webhooks."},
     ],
 }
 

@@ -39,6 +39,9 @@ def seed(path: Path) -> Demo:
     return demo
 
 
+LIVE = Workspace.objects.filter(sandbox_of=None)
+
+
 def counts() -> list[int]:
     models = (User, Workspace, Membership, ApiKey, AccessToken, PhoneNumber, Agent)
     return [model._default_manager.count() for model in models]
@@ -54,11 +57,24 @@ def test_the_file_has_its_shape(db: None, path: Path) -> None:
     for entry in demo["workspaces"]:
         assert list(entry) == [
             *("name", "workspaceId", "userId", "email", "password"),
-            *("apiKey", "readOnlyApiKey", "bearerToken"),
+            *("apiKey", "readOnlyApiKey", "testApiKey", "bearerToken"),
             *("agentId", "phoneIds", "inactivePhoneId", "batchId"),
         ]
         assert len(entry["phoneIds"]) == 2
-    assert counts() == [3, 2, 2, 4, 2, 6, 2]
+    assert counts() == [3, 4, 2, 6, 2, 10, 4]  # with the sandboxes
+
+
+def test_the_test_key_opens_the_sandbox_of_its_workspace(api: Api, db: None, path: Path) -> None:
+    for entry in seed(path)["workspaces"]:
+        headers = {"x-api-key": entry["testApiKey"]}
+        workspace = checked(api.get("/api/workspace", headers), 200)["data"]
+        assert (workspace["name"], workspace["environment"]) == (
+            f"{entry['name']} (sandbox)",
+            "test",
+        )
+        phones = checked(api.get("/api/call/phones", headers), 200)["data"]["phones"]
+        assert len(phones) == 2
+        assert not {one["_id"] for one in phones} & set(entry["phoneIds"])
 
 
 def test_one_agent_stands_behind_all_numbers_of_a_workspace(api: Api, db: None, path: Path) -> None:
@@ -98,7 +114,7 @@ def test_what_was_made_of_the_agent_since_stays(db: None, path: Path) -> None:
     assert seed(path)["workspaces"][0] == entry
     assert Agent.objects.get(id=entry["agentId"]).name == "Ours now"
     assert PhoneNumber.objects.get(id=entry["phoneIds"][0]).agent_id == other.id
-    assert counts()[-1] == 3
+    assert counts()[-1] == 5
 
 
 def test_each_workspace_has_a_draft_to_try_the_examples_on(db: None, path: Path) -> None:
@@ -111,10 +127,11 @@ def test_each_workspace_has_a_draft_to_try_the_examples_on(db: None, path: Path)
 
 
 def limits() -> tuple[set[int], set[int]]:
-    """Calls at a time of the workspaces, calls a second of the accounts."""
+    """Calls at a time of the live workspaces, calls a second of their accounts."""
+    accounts = CarrierAccount.objects.filter(workspace__sandbox_of=None)
     return (
-        set(Workspace.objects.values_list("concurrency_limit", flat=True)),
-        set(CarrierAccount.objects.values_list("calls_per_second", flat=True)),
+        set(LIVE.all().values_list("concurrency_limit", flat=True)),
+        set(accounts.values_list("calls_per_second", flat=True)),
     )
 
 
@@ -134,12 +151,12 @@ def test_what_was_seeded_before_there_were_accounts_gets_them_with_their_limits(
     db: None, path: Path
 ) -> None:
     first = seed(path)
-    PhoneNumber.objects.update(account=None)
-    CarrierAccount.objects.all().delete()
-    Workspace.objects.update(concurrency_limit=0)
+    PhoneNumber.objects.filter(workspace__sandbox_of=None).update(account=None)
+    CarrierAccount.objects.filter(workspace__sandbox_of=None).delete()
+    LIVE.update(concurrency_limit=0)
     assert seed(path) == first
     assert limits() == ({50}, {50})
-    assert CarrierAccount.objects.count() == 2
+    assert CarrierAccount.objects.count() == 4
     assert not PhoneNumber.objects.filter(account=None).exists()
 
 
@@ -235,7 +252,7 @@ def test_only_what_no_longer_works_is_made_anew(api: Api, db: None, path: Path) 
     checked(api.get("/api/auth/me", {"x-api-key": replaced}), 200)
 
 
-@pytest.mark.parametrize("name", ["readOnlyApiKey", "bearerToken", "password"])
+@pytest.mark.parametrize("name", ["readOnlyApiKey", "testApiKey", "bearerToken", "password"])
 def test_a_text_that_was_tampered_with_is_replaced(
     api: Api, db: None, path: Path, name: str
 ) -> None:

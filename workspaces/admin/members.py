@@ -57,6 +57,13 @@ class MembershipAdmin(AuditedAdmin[Membership]):
 
     # --- who may ---
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not in the sandbox, whose members are those of its live workspace."""
+        return not reach_of(request).is_sandbox and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return not reach_of(request).is_sandbox and super().has_add_permission(request)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

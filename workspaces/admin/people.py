@@ -77,7 +77,8 @@ class PersonAdmin(AuditedAdmin[User], UserAdmin[User]):  # type: ignore[type-var
         people = User.objects.order_by(*self.get_ordering(request))
         if reach.is_all:
             return people
-        members = Membership.objects.filter(workspace__in=reach.seen).values("user")
+        home = "workspace__sandbox" if reach.is_sandbox else "workspace"
+        members = Membership.objects.filter(**{f"{home}__in": reach.seen}).values("user")
         return people.filter(id__in=members)
 
     # --- who may ---

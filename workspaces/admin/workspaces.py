@@ -2,24 +2,29 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.urls import reverse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from workspaces.back_office.base import DialingAdmin, ReadOnlyInline, actor_of
 from workspaces.back_office.reach import reach_of
 from workspaces.back_office.theme import display
+from workspaces.back_office.worlds import enter_world
 from workspaces.clock import clock_time
 from workspaces.forms import DAY_NAMES, WorkspaceForm
 from workspaces.models import EVERY_DAY, Membership, Workspace
-from workspaces.services.workspaces import update_workspace
+from workspaces.services.workspaces import store_workspace, update_workspace
 
+_GRANTED = ("is_active", "rate_limit", "key_rate_limit")
+_MEMBERS = "Members"
 _LISTS = {
     "Batches": "batches_callbatch",
     "Phone numbers": "calling_phonenumber",
     "Agents": "calling_agent",
     "API keys": "workspaces_apikey",
-    "Members": "workspaces_membership",
+    _MEMBERS: "workspaces_membership",
 }
 _SHOWN_MEMBERS = 50
 
@@ -43,6 +48,7 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
     workspace_path = "pk"
     list_display = ["name", "state", "timezone", "window", "limits", "created_at"]
     list_filter = ["is_active"]
+    list_select_related = ["sandbox_of"]
     search_fields = ["name"]
     ordering = ["-created_at", "-id"]
     readonly_fields = ["id", "created_at", "updated_at"]
@@ -69,26 +75,47 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
                     "contact_daily_cap",
                     "called_countries",
                     "dnc_enabled",
+                    "rate_limit",
+                    "key_rate_limit",
                 ]
             },
         ),
         ("Times", {"fields": ["created_at", "updated_at"]}),
     ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        return super().get_queryset(request).select_related("sandbox_of")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return reach_of(request).is_all
+        """A sandbox comes with its workspace."""
+        reach = reach_of(request)
+        return reach.is_all and not reach.is_sandbox
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # it would take calls and audit events along: suspend it instead
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Whether a tenant is suspended is not the tenant's to say."""
-        own = [] if reach_of(request).is_all else ["is_active"]
-        return [*self.readonly_fields, *own]
+        """What the installation grants is not the tenant's to say; a sandbox follows its workspace."""
+        fields = [*self.readonly_fields]
+        if not reach_of(request).is_all:
+            fields += _GRANTED
+        if obj is not None and obj.is_sandbox:
+            fields += ["name", "is_active"]
+        return fields
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return [] if obj is not None and obj.is_sandbox else super().get_inlines(request, obj)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [] if reach_of(request).is_sandbox else super().get_list_filter(request)
+
+    def create(self, request: HttpRequest, workspace: Workspace) -> None:
+        """Without furniture: for an app that knows what calls."""
+        store_workspace(workspace=workspace, actor=actor_of(request), now=timezone.now())
 
     def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
         if not change:
-            super().save_model(request, obj, form, change)
+            self.create(request, obj)
         elif form.changed_data:
             update_workspace(
                 workspace_id=obj.pk,
@@ -98,14 +125,31 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
             )
 
     def _audit(self, request: HttpRequest, verb: str, rows: Any, message: Any) -> None:
-        if verb != "update":  # which the service has told, with the values
-            super()._audit(request, verb, rows, message)
+        """The services have told it, with the values."""
 
     @display(
         description="state", ordering="is_active", label={"active": "success", "off": "danger"}
     )
     def state(self, workspace: Workspace) -> tuple[str, str]:
-        return ("active", "active") if workspace.is_active else ("off", "suspended")
+        home = workspace.sandbox_of or workspace
+        return ("active", "active") if home.is_active else ("off", "suspended")
+
+    # --- live or sandbox ---
+
+    def get_urls(self) -> list[Any]:
+        enter = path(
+            "world/",
+            self.admin_site.admin_view(require_POST(self.enter_world)),
+            name="workspaces_workspace_world",
+        )
+        return [enter, *super().get_urls()]
+
+    def enter_world(self, request: HttpRequest) -> HttpResponse:
+        """To the front page: a row of one world is not there in the other."""
+        enter_world(request, request.POST.get("world", ""))
+        return HttpResponseRedirect(reverse("admin:index"))
+
+    # --- what is shown ---
 
     @display(description="calls")
     def window(self, workspace: Workspace) -> str:
@@ -131,6 +175,7 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
             context["lists"] = [
                 (name, f"{reverse(f'admin:{page}_changelist')}?workspace__id__exact={workspace.pk}")
                 for name, page in _LISTS.items()
+                if not (workspace.is_sandbox and name == _MEMBERS)
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 

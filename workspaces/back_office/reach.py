@@ -1,6 +1,7 @@
 """Who sees what: a superuser all workspaces, anybody else in the back office those of a membership.
 
-A member reads; an admin or owner of the workspace changes, too, unless it is suspended.
+A member reads; an admin or owner of the workspace changes, too, unless it is suspended. Everybody looks
+at one world at a time: at live workspaces, or at their sandboxes, whose members are the same.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from workspaces.back_office.worlds import is_in_sandbox
 from workspaces.callers import Role
 from workspaces.models import Membership
 
@@ -19,9 +21,10 @@ Row = TypeVar("Row", bound=models.Model)
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`roles`: by workspace id; None: everything, everywhere."""
+    """`roles`: by workspace id; None: everything, everywhere in this world. `is_sandbox`: which."""
 
     roles: Mapping[str, Role] | None
+    is_sandbox: bool = False
 
     @property
     def is_all(self) -> bool:
@@ -59,10 +62,17 @@ class Reach:
 
     def narrow(self, rows: QuerySet[Row], path: str) -> QuerySet[Row]:
         """Only the rows in sight; `path` leads from a row to its workspace (`workspace`, `pk`)."""
-        return rows if self.roles is None else rows.filter(**{f"{path}__in": self.seen})
+        return self._narrow(rows, path, self.seen)
 
     def narrow_to_led(self, rows: QuerySet[Row], path: str) -> QuerySet[Row]:
-        return rows if self.roles is None else rows.filter(**{f"{path}__in": self.led})
+        return self._narrow(rows, path, self.led)
+
+    def _narrow(self, rows: QuerySet[Row], path: str, ids: list[str]) -> QuerySet[Row]:
+        if self.roles is not None:
+            return rows.filter(**{f"{path}__in": ids})
+        # What belongs to no workspace counts as live.
+        live_one = "sandbox_of" if path == "pk" else f"{path}__sandbox_of"
+        return rows.filter(**{f"{live_one}__isnull": not self.is_sandbox})
 
 
 _NOTHING = Reach({})
@@ -80,9 +90,12 @@ def _reach_of(request: HttpRequest) -> Reach:
     user = request.user
     if not (user.is_active and user.is_staff):
         return _NOTHING
+    is_sandbox = is_in_sandbox(request)
     if user.is_superuser:
-        return Reach(None)
-    roles = Membership.objects.filter(user_id=str(user.pk)).values_list(
-        "workspace_id", "role", "workspace__is_active"
+        return Reach(None, is_sandbox)
+    id_of = "workspace__sandbox__id" if is_sandbox else "workspace_id"
+    memberships = Membership.objects.filter(user_id=str(user.pk), **{f"{id_of}__isnull": False})
+    roles = memberships.values_list(id_of, "role", "workspace__is_active")
+    return Reach(
+        {id_: Role(role) if is_open else Role.MEMBER for id_, role, is_open in roles}, is_sandbox
     )
-    return Reach({id_: Role(role) if is_open else Role.MEMBER for id_, role, is_open in roles})

@@ -10,6 +10,7 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 
+from workspaces.back_office.worlds import HEADER, world_of
 from workspaces.timezones import timezone_names
 
 register = template.Library()
@@ -83,12 +84,21 @@ def bars(rows: Sequence[Bar], title: str) -> dict[str, Any]:
     return {"title": title, "bars": drawn, "most": most if rows else 0}
 
 
-@register.simple_tag
-def live(url: str, every: int = 3) -> str:
+@register.simple_tag(takes_context=True)
+def live(context: Any, url: str, every: int = 3) -> str:
     """Attributes that have an element fetch its own next state, so many seconds apart.
 
-    Put it on the element that the address answers with. The theme's htmx does the work.
+    Put it on the element that the address answers with. The theme's htmx does the work. It says in
+    which world the page was made: once another one was entered, the whole page is loaded anew.
     """
     return format_html(
-        'hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML" aria-live="off"', url, every
+        'hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML" aria-live="off"'
+        """ hx-headers='{{"{}": "{}"}}'""",
+        *(url, every, HEADER, world_of(context["request"])),
     )
+
+
+@register.simple_tag(takes_context=True)
+def world(context: Any) -> str:
+    """`live` or `sandbox`: what the person looks at."""
+    return world_of(context["request"])

@@ -72,9 +72,9 @@ def ring(
             callback_url=request.callback_url,
             sandbox=request.sandbox,
             called_before=(request.to_number, request.from_number, request.sandbox) in called,
-            time_scale=time_scale
-            if sandbox_scale is None or not request.sandbox
-            else sandbox_scale,
+            time_scale=float(
+                time_scale if sandbox_scale is None or not request.sandbox else sandbox_scale
+            ),
             rang_at=now,
         )
         for request in requests
