@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 from batches.admin.imports import told_of
 from batches.api.serializers.contacts import LARGEST_FILE
 from batches.imports.columns import may_keep_its_name
+from batches.imports.external_ids import EXTERNAL_ID
 from batches.imports.reading import FileRefused
 from batches.imports.records import NUMBER, TIMEZONE, FileColumns
 from batches.models import CallBatch, ContactsFile, Import, ImportStatus
@@ -183,8 +184,9 @@ def _state(file: ContactsFile) -> dict[str, Any]:
     context: dict[str, Any] = {"file": file, "check": check, "state_url": _page("file_state", file)}
     if check is not None:
         context |= told_of(check)
-        context["is_ready"] = check.status == ImportStatus.CHECKED and context["valid"] > 0
-        context["importable"] = check.rows_added + check.rows_updated
+        importable = check.rows_added + check.rows_updated
+        context["is_ready"] = check.status == ImportStatus.CHECKED and importable > 0
+        context["importable"] = importable
     return context
 
 
@@ -215,12 +217,12 @@ def _choices(name: str, schema: VariableSchema) -> list[tuple[str, str]]:
         for variable in schema.variables
     }
     own = {} if name in variables or not may_keep_its_name(name) else {name: f"“{name}” as it is"}
-    own = {key: text for key, text in own.items() if key not in (NUMBER, TIMEZONE)}
+    own = {key: text for key, text in own.items() if key not in (NUMBER, TIMEZONE, EXTERNAL_ID)}
     return [
         (_LEFT_OUT, "Left out"),
         (NUMBER, "Phone number"),
         (TIMEZONE, "Time zone"),
-        *variables.items(),
+        *({EXTERNAL_ID: "Your id (externalId)"} | variables).items(),
         *own.items(),
     ]
 

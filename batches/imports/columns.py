@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
+from batches.imports.external_ids import EXTERNAL_ID
 from batches.imports.records import ERRORS_COLUMN, NUMBER, TIMEZONE, name_problem
 
 _not_letters = re.compile(r"[\W_]+")
@@ -12,10 +13,11 @@ _NUMBERS = (
     *("mobile", "mobilenumber", "mobilephone", "cell", "cellphone", "msisdn", "number"),
 )
 _TIMEZONES = ("timezone", "tz", "zone", "timezonename", "ianatimezone")
+_EXTERNAL_IDS = ("externalid", "extid")
 
 
 def likely_columns(header: Sequence[str], variables: Collection[str]) -> list[str | None]:
-    """For each column what it is taken as: a variable of the agent, number, time zone, or its own name.
+    """For each column what it is taken as: a variable of the agent, number, time zone, id, or its own.
 
     None: left out, as a column without a name or with one that no variable may have. Nothing is taken
     twice.
@@ -42,7 +44,13 @@ def may_keep_its_name(name: str) -> bool:
 def _wanted(variables: Collection[str]) -> list[tuple[str, Sequence[str]]]:
     """The likeliest first: a variable may be named like what else would be the number."""
     own = [(name, (_plain(name),)) for name in variables]
-    return [(NUMBER, _NUMBERS[:1]), *own, (NUMBER, _NUMBERS), (TIMEZONE, _TIMEZONES)]
+    return [
+        (NUMBER, _NUMBERS[:1]),
+        *own,
+        (NUMBER, _NUMBERS),
+        (TIMEZONE, _TIMEZONES),
+        (EXTERNAL_ID, _EXTERNAL_IDS),
+    ]
 
 
 def _first(

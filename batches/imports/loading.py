@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 
+from batches.imports.external_ids import EXTERNAL_ID
 from batches.imports.records import Contact
 from batches.imports.staging import StagingTable
 from batches.models import CallStatus
@@ -28,26 +29,34 @@ FINISHED = [CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.SKIPPED, CallSta
 
 INCOMING = StagingTable(
     "incoming",
-    {"id": "bytea", "phone_number": "text", "variables": "jsonb", "timezone": "text"},
+    {
+        "id": "bytea",
+        "phone_number": "text",
+        "variables": "jsonb",
+        "timezone": "text",
+        "external_id": "text",
+    },
 )
 _AS_ARRAYS = """
 incoming AS (
-    SELECT * FROM unnest(%s::bytea[], %s::text[], %s::jsonb[], %s::text[])
-        AS row (id, phone_number, variables, timezone)
+    SELECT * FROM unnest(%s::bytea[], %s::text[], %s::jsonb[], %s::text[], %s::text[])
+        AS row (id, phone_number, variables, timezone, external_id)
 ),
 """
 _NEW_CALL = """
 INSERT INTO batches_call (
-    id, workspace_id, batch_id, phone_number, variables, timezone,
+    id, workspace_id, batch_id, phone_number, variables, timezone, external_id,
     status, attempts_made, is_picked, session_id, next_attempt_at, created_at, updated_at
 )
 SELECT incoming.id, %s::bytea, %s::bytea, incoming.phone_number, incoming.variables, incoming.timezone,
+    incoming.external_id,
     'pending', 0, false, %s::bytea, %s::timestamptz, %s::timestamptz, %s::timestamptz
 FROM incoming
 """
 # A file makes a new batch, so the only conflict is with an earlier row of itself: the first stays.
 _INSERT_FIRST = f"{_NEW_CALL} ON CONFLICT (batch_id, phone_number) DO NOTHING"
 # Calls that exist are locked in the order of their numbers, as everybody does who locks several.
+# A record without an external id leaves a call its own: it would be rung again by the next import.
 _UPSERT = f"""
 WITH {{incoming}} existing AS MATERIALIZED (
     SELECT call.id, call.phone_number, call.status
@@ -56,8 +65,11 @@ WITH {{incoming}} existing AS MATERIALIZED (
     ORDER BY call.phone_number FOR NO KEY UPDATE OF call
 ), changed AS (
     UPDATE batches_call AS call SET
-        variables = incoming.variables,
+        variables = CASE WHEN incoming.external_id = '' AND call.external_id <> ''
+            THEN incoming.variables || jsonb_build_object('{EXTERNAL_ID}', call.external_id)
+            ELSE incoming.variables END,
         timezone = incoming.timezone,
+        external_id = coalesce(nullif(incoming.external_id, ''), call.external_id),
         status = CASE WHEN existing.status = ANY(%s::text[]) THEN 'pending' ELSE call.status END,
         attempts_made =
             CASE WHEN existing.status = ANY(%s::text[]) THEN 0 ELSE call.attempts_made END,
@@ -95,6 +107,18 @@ DELETE FROM pg_temp.incoming WHERE ctid IN (
     ) AS row WHERE place > 1
 )
 """
+# The conditions say of both that they are not empty: by that the partial index is found.
+_KNOWN = """
+SELECT external_id FROM batches_call
+WHERE batch_id = %s AND external_id = ANY(%s::text[]) AND NOT external_id = ''
+"""
+_DROP_KNOWN = """
+DELETE FROM pg_temp.incoming WHERE NOT external_id = '' AND EXISTS (
+    SELECT FROM batches_call AS call
+    WHERE call.batch_id = %s AND call.external_id = incoming.external_id
+        AND NOT call.external_id = ''
+)
+"""
 _FORESEEN = """
 SELECT
     count(*) FILTER (WHERE EXISTS (
@@ -123,11 +147,22 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of staged contacts: a call id for each, in their order, and what was there before."""
+    """What became of staged contacts: a call id for each that was stored, in their order, what was
+    there before, and how many were left out, for the batch has their external id already."""
 
     call_ids: list[str]
     added: int
     old_statuses: Counter[str]  # of the calls that existed
+    known: int
+
+    @property
+    def updated(self) -> int:
+        return self.old_statuses.total()
+
+    @property
+    def stored(self) -> int:
+        """Calls, new or updated."""
+        return self.added + self.updated
 
     @property
     def old_ends(self) -> dict[str, int]:
@@ -144,27 +179,53 @@ class Staged:
     """Contacts ready to be put into a batch. Of a repeated number the last one counts."""
 
     def __init__(self, contacts: Sequence[Contact]) -> None:
-        self._numbers = [contact.phone_number for contact in contacts]
+        self._records = contacts
         self.contacts = {contact.phone_number: contact for contact in contacts}
         self.ids = {number: new_object_id() for number in self.contacts}
+        self.is_copied = len(self.contacts) > FEW
 
-    @property
-    def are_few(self) -> bool:
-        return len(self.contacts) <= FEW
+    def leave_known(self, batch_id: str) -> int:
+        """Leave contacts out whose external id the batch has already. Returns how many records."""
+        external_ids = {contact.external_id for contact in self._records} - {""}
+        if not external_ids:
+            return 0
+        known = {
+            external_id
+            for (external_id,) in fetch_all(_KNOWN, [_bytes(batch_id), list(external_ids)])
+        }
+        if not known:
+            return 0
+        self.contacts = {
+            number: contact
+            for number, contact in self.contacts.items()
+            if contact.external_id not in known
+        }
+        self.ids = {number: self.ids[number] for number in self.contacts}
+        before = len(self._records)
+        self._records = [
+            contact
+            for contact in self._records
+            if contact.external_id not in known and contact.phone_number in self.contacts
+        ]
+        return before - len(self._records)
 
     def lines(self) -> list[bytes]:
         return [line_of(contact, self.ids[number]) for number, contact in self.contacts.items()]
 
     def upsert(self, to: Destination) -> Loaded:
         """Into a batch that may have calls, under the rules of adding a number again."""
-        statement = _UPSERT.format(incoming=_AS_ARRAYS if self.are_few else "", result=_CHANGED)
-        params = [*(self._arrays() if self.are_few else []), *_upsert_params(to)]
+        known = self.leave_known(to.batch_id)
+        if known and self.is_copied:
+            execute(_DROP_KNOWN, [_bytes(to.batch_id)])
+        statement = _UPSERT.format(incoming="" if self.is_copied else _AS_ARRAYS, result=_CHANGED)
+        params = [*([] if self.is_copied else self._arrays()), *_upsert_params(to)]
         ids, old_statuses = dict(self.ids), Counter[str]()
         for number, call_id, status in fetch_all(statement, params):
             ids[number] = bytes(call_id).hex()
             old_statuses[status] += 1
         added = len(ids) - old_statuses.total()
-        return Loaded([ids[number] for number in self._numbers], added, old_statuses)
+        call_ids = [ids[contact.phone_number] for contact in self._records]
+        return Loaded(call_ids, added, old_statuses, known)
 
     def _arrays(self) -> list[Any]:
         contacts = self.contacts.values()
@@ -173,6 +234,7 @@ class Staged:
             list(self.contacts),
             [contact.variables.decode() for contact in contacts],
             [contact.timezone for contact in contacts],
+            [contact.external_id for contact in contacts],
         ]
 
 
@@ -180,7 +242,7 @@ class Staged:
 def staged_contacts(contacts: Sequence[Contact]) -> Iterator[Staged]:
     """Stage contacts, which must not be none; before the transaction that loads them."""
     staged = Staged(contacts)
-    if staged.are_few:
+    if not staged.is_copied:
         yield staged
         return
     with INCOMING.opened():
@@ -199,6 +261,12 @@ class StagedFile(Staged):
         self.rows = rows - self.repeated
         INCOMING.analyze()
 
+    def leave_known(self, batch_id: str) -> int:
+        """As of any staged contacts."""
+        known = execute(_DROP_KNOWN, [_bytes(batch_id)])
+        self.rows -= known
+        return known
+
     def foreseen(self, *, workspace_id: str, batch_id: str) -> tuple[int, int]:
         """How many numbers the batch has already, and how many are on the do-not-call list."""
         params = [bytes.fromhex(batch_id), bytes.fromhex(workspace_id)]
@@ -207,18 +275,20 @@ class StagedFile(Staged):
 
     def upsert(self, to: Destination) -> Loaded:
         """As of any staged contacts, but without their ids: there may be a million."""
+        known = self.leave_known(to.batch_id)
         statement = _UPSERT.format(incoming="", result=_COUNTED)
         old_statuses = Counter[str](dict(fetch_all(statement, _upsert_params(to))))
-        return Loaded([], self.rows - old_statuses.total(), old_statuses)
+        return Loaded([], self.rows - old_statuses.total(), old_statuses, known)
 
 
 def line_of(contact: Contact, call_id: str) -> bytes:
     """A contact as a line for COPY."""
-    return b"\\\\x%b\t%b\t%b\t%b\n" % (
+    return b"\\\\x%b\t%b\t%b\t%b\t%b\n" % (
         call_id.encode(),
         contact.phone_number.encode(),
         contact.variables.replace(b"\\", b"\\\\"),  # the one thing in JSON that COPY would read
         contact.timezone.encode(),
+        contact.external_id.replace("\\", "\\\\").encode(),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from batches.imports.external_ids import EXTERNAL_ID, ExternalIds, external_id_problem
 from batches.imports.reading import FileRefused
 from batches.imports.tracking import RowError, RowRefused
 from calling.numbers import NumberRefused, normalise
@@ -25,11 +26,12 @@ DEEPEST_RECORD = 100  # levels; orjson, which writes the answers around them, en
 
 
 class Contact(NamedTuple):
-    """A valid contact. `variables` is JSON."""
+    """A valid contact. `variables` is JSON, `external_id` one of them, or empty."""
 
     phone_number: str
     variables: bytes
     timezone: str
+    external_id: str
 
 
 class ContactChecker:
@@ -39,6 +41,7 @@ class ContactChecker:
         self.schema = schema
         self.countries = countries
         self.names: dict[str, None] = {}
+        self._external_ids = ExternalIds()
 
     def check(self, values: Any) -> Contact:
         """The contact of a JSON object. Raises RowRefused with everything that is wrong."""
@@ -48,6 +51,7 @@ class ContactChecker:
         raw_number, timezone = variables.pop(NUMBER, None), variables.pop(TIMEZONE, "")
         has_new_names = not variables.keys() <= self.names.keys()
         errors = list(self._name_errors(variables)) if has_new_names else []
+        external_id = self._external_id(variables, errors) if EXTERNAL_ID in variables else ""
         number = ""
         try:
             number = self._number(raw_number)
@@ -62,11 +66,14 @@ class ContactChecker:
             encoded = _encoded(variables)
         except _Unstorable as problem:
             errors.append(_error("", *problem.args))
+        if external_id and not errors and self._external_ids.is_anothers(external_id, number):
+            message = "Another contact with another number has this id already."
+            errors.append(_error(EXTERNAL_ID, "duplicate_external_id", message))
         if errors:
             raise RowRefused(errors)
         if has_new_names:
             self.names.update(dict.fromkeys(variables))
-        return Contact(number, encoded, timezone)
+        return Contact(number, encoded, timezone, external_id)
 
     def forget_names_after(self, count: int) -> None:
         """Of contacts that will not be stored: keep the first so many of `names`."""
@@ -79,6 +86,17 @@ class ContactChecker:
         if type(value) is not str:
             raise NumberRefused("invalid", "Must be a string.")
         return normalise(value, self.countries)
+
+    @staticmethod
+    def _external_id(variables: dict[str, Any], errors: list[RowError]) -> str:
+        """Trimmed, in `variables` too; empty when it is added to `errors`."""
+        value = variables[EXTERNAL_ID]
+        if problem := external_id_problem(value):
+            errors.append(_error(EXTERNAL_ID, *problem))
+            return ""
+        trimmed: str = value.strip()
+        variables[EXTERNAL_ID] = trimmed
+        return trimmed
 
     @staticmethod
     def _name_errors(variables: Mapping[str, Any]) -> Any:
@@ -177,10 +195,10 @@ class FileColumns:
         readers = {
             name: variable.read
             for name, variable in declared.items()
-            if not (is_text and variable.is_text)
+            if name != EXTERNAL_ID and not (is_text and variable.is_text)
         }
         if not is_text:
-            readers |= {NUMBER: _as_text, TIMEZONE: _as_text}
+            readers |= {NUMBER: _as_text, TIMEZONE: _as_text, EXTERNAL_ID: _as_text}
         return cls(names, readers)
 
     def values(self, cells: list[Any]) -> dict[str, Any]:

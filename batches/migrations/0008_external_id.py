@@ -28,6 +28,15 @@ class Migration(migrations.Migration):
                 max_length=128,
             ),
         ),
+        migrations.AddField(
+            model_name="import",
+            name="rows_known",
+            field=models.PositiveIntegerField(
+                db_default=0,
+                default=0,
+                help_text="Left alone: the batch has their external id already.",
+            ),
+        ),
         migrations.SeparateDatabaseAndState(
             database_operations=[
                 migrations.RunSQL(

@@ -53,6 +53,11 @@ class Import(models.Model):
     )
     rows_added = models.PositiveIntegerField(default=0)
     rows_updated = models.PositiveIntegerField(default=0)
+    rows_known = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Left alone: the batch has their external id already.",
+    )
     rows_listed = models.PositiveIntegerField(
         default=0, db_default=0, help_text="Of a dry run: valid ones on the do-not-call list."
     )

@@ -65,11 +65,13 @@ class CheckedRecords:
 
 @dataclass(frozen=True, slots=True)
 class AddedContacts:
-    """`call_ids`: one per stored record, in the order of the input."""
+    """`call_ids`: one per stored record, in the order of the input. `known`: records left alone, for
+    the batch has their external id already."""
 
     import_id: str
     call_ids: list[str]
     valid: int
+    known: int
     failed_chunks: list[dict[str, Any]]
 
 
@@ -96,8 +98,9 @@ def add_contacts(
         checked = check_records(records, checker_of(workspace, batch), field_name)
         record = import_of(batch, user_id, records, checked, dry_run, now)
         if dry_run or not checked.contacts:
+            record.rows_known = Staged(checked.contacts).leave_known(batch_id)
             insert_rows(record)
-            return AddedContacts(record.id, [], len(checked.contacts), checked.failed_chunks)
+            return _added(record, [], checked)
         with staged_contacts(checked.contacts) as staged, unit_of_work():
             batch = locked_batch(workspace_id, batch_id)
             wants_start = workspace.start_when_calls_added if start is None else start
@@ -109,10 +112,22 @@ def add_contacts(
                 now=now,
                 starts=wants_start,
             )
-            session_id = carry_on(batch, loaded, starts=wants_start, user_id=user_id, now=now)
-            record.rows_added, record.rows_updated = loaded.added, loaded.old_statuses.total()
+            starts = wants_start and (start is not None or bool(loaded.call_ids))
+            session_id = carry_on(batch, loaded, starts=starts, user_id=user_id, now=now)
+            tell_loaded(record, loaded)
             insert_rows(record, added_event(batch, record, session_id, actor, now))
-    return AddedContacts(record.id, loaded.call_ids, len(checked.contacts), checked.failed_chunks)
+    return _added(record, loaded.call_ids, checked)
+
+
+def _added(record: Import, call_ids: list[str], checked: CheckedRecords) -> AddedContacts:
+    valid, failed = len(checked.contacts), checked.failed_chunks
+    return AddedContacts(record.id, call_ids, valid, record.rows_known, failed)
+
+
+def tell_loaded(record: Import, loaded: Loaded) -> None:
+    """What became of contacts, into the record of their import."""
+    record.rows_added, record.rows_updated = loaded.added, loaded.updated
+    record.rows_known = loaded.known
 
 
 def _living_batch(workspace_id: str, batch_id: str) -> CallBatch:
@@ -177,7 +192,8 @@ def place_contacts(
 ) -> Loaded:
     """Load staged contacts into a batch whose row the caller has locked, count them, wake the dialers.
 
-    They belong to the batch's present session unless another is named.
+    They belong to the batch's present session unless another is named. Where the batch has the external
+    ids of all of them, it stays as it is.
     """
     loaded = staged.upsert(
         Destination(
@@ -188,8 +204,11 @@ def place_contacts(
             now=now,
         )
     )
-    if starts or batch.status in (BatchStatus.ACTIVE, BatchStatus.COMPLETED):
+    goes_on = loaded.stored and batch.status in (BatchStatus.ACTIVE, BatchStatus.COMPLETED)
+    if starts or goes_on:
         wake(batch.workspace_id, now)
+    if not loaded.stored:
+        return loaded
     change_counts(
         workspace_id=batch.workspace_id,
         batch_id=batch.id,
@@ -277,6 +296,7 @@ def added_event(
             "added": record.rows_added,
             "updated": record.rows_updated,
             "invalid": record.rows_invalid,
+            **({"alreadyAdded": record.rows_known} if record.rows_known else {}),
             "import": record.id,
             **({"session": session_id} if session_id else {}),
         },

@@ -31,6 +31,7 @@ from batches.services.contacts import (
     checker_of,
     import_of,
     place_contacts,
+    tell_loaded,
 )
 from batches.services.counters import count_moves
 from batches.services.sessions import (
@@ -125,10 +126,12 @@ def _start(
             now=now,
             starts=True,
         )
-        added = len(set(loaded.call_ids))
-        record, old = given.record, loaded.old_statuses
-        record.rows_added, record.rows_updated = loaded.added, old.total()
-        insert_rows(record)
+        added = loaded.stored
+        if not added:
+            message = "The batch has all of these contacts already, so there is none to call."
+            raise field_error("callData", message, "no_calls")
+        tell_loaded(given.record, loaded)
+        insert_rows(given.record)
     if not has_call_to_make(batch):
         raise field_error("batchId", "The batch has no call to make.", "no_calls")
     if obstacle := obstacle_of(batch):

@@ -123,12 +123,14 @@ def _conclude(
     actor: Actor,
 ) -> None:
     if tracker.record.dry_run:
+        known = staged.leave_known(file.batch_id)
         existing, listed = staged.foreseen(workspace_id=file.workspace_id, batch_id=file.batch_id)
         tracker.finish(
             ImportStatus.CHECKED,
             rows_duplicate=staged.repeated,
             rows_added=staged.rows - existing,
             rows_updated=existing,
+            rows_known=known,
             rows_listed=listed,
         )
     elif not staged.rows:
@@ -152,11 +154,13 @@ def _store(
         except Http404 as error:
             raise FileRefused("batch_deleted", "The batch was deleted.") from error
         loaded = place_contacts(batch, staged, names=names, user_id=user_id, now=now, starts=starts)
+        starts = starts and loaded.stored > 0
         session_id = carry_on(batch, loaded, starts=starts, user_id=user_id, now=now)
         tracker.finish(
             ImportStatus.STORED,
             rows_added=loaded.added,
-            rows_updated=loaded.old_statuses.total(),
+            rows_updated=loaded.updated,
+            rows_known=loaded.known,
             rows_duplicate=staged.repeated,
         )
         insert_rows(added_event(batch, record, session_id, actor, now))

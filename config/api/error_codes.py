@@ -76,6 +76,8 @@ GROUPS = (
             "invalid_name": "A variable's name has 1 to 64 characters.",
             "too_large": "The record is over 16 KB of JSON.",
             "too_deep": "Lists and objects stand too deep inside of each other.",
+            "duplicate_external_id": "An earlier record of this request, or row of this file, has the"
+            " same `externalId` and another number. One id stands for one contact.",
         },
     ),
     Group(
@@ -107,7 +109,8 @@ GROUPS = (
         "",
         {
             "unknown_number": "No active phone number of this workspace has this id.",
-            "no_calls": "Nothing to start: no call is pending. Add contacts, or `retry-calls`.",
+            "no_calls": "Nothing to start: no call is pending, or the batch has all of `callData` already."
+            " Add contacts, or `retry-calls`.",
             "no_number": "The batch has no active number to call from.",
             "kill_switch": "Somebody has switched calling off, for the workspace, a number or its"
             " account; `message` has the reason. Only the back office switches it on again.",
@@ -143,8 +146,6 @@ GROUPS = (
             "carrier_refused": "The carrier refuses for a reason of its own, told in `message`.",
             "integration_unavailable": "The server has no public address (`PUBLIC_BASE_URL`), which"
             " this carrier needs.",
-            "sandbox_simulator_only": "A sandbox rings nobody: its numbers are of the integration"
-            " `simulator`.",
             "other_account": "Back office: this is not the id of the account.",
             "unreadable": "A carrier's callback that makes no sense. Only carriers see it.",
         },
@@ -158,10 +159,6 @@ GROUPS = (
             "weak_password": "Too short, too common, or only digits; `message` says which.",
             "already_member": "The person is a member already.",
             "last_owner": "The last owner can neither leave nor take another role.",
-            "sandbox_name": "A sandbox is named after its workspace. Rename that.",
-            "sandbox_stays_inside": "A sandbox's token speaks of the sandbox only. Use one of the live"
-            " workspace.",
-            "no_sandbox": "The workspace has no sandbox.",
             "no_invitee": "The person has a password already, so there is nothing to invite to.",
             "too_soon": "Somebody was invited a moment ago. Wait five minutes.",
             "too_many": "Too many invitations within the hour. Wait.",
@@ -186,6 +183,7 @@ GROUPS = (
             " oldest, and read what became of your batches meanwhile.",
             "invalid_cursor": "`after` is no cursor: send one back as you got it.",
             "unknown_type": "There is no such type of event.",
+            "not_before_until": "The span ends before it begins. Without `until` it ends now.",
             "too_many_events": "The span has too many events to be sent again. Choose a shorter one.",
         },
     ),
@@ -201,13 +199,24 @@ GROUPS = (
         },
     ),
     Group(
+        "Editing what others edit, too",
+        "On the field `If-Match`.",
+        {
+            "invalid_etag": "The header has no ETag with its double quotes. Send it as you got it.",
+            "precondition_failed": "412: it has changed since you fetched it, and nothing was done."
+            " Fetch it again, and decide anew.",
+        },
+    ),
+    Group(
         "Sandbox",
         "",
         {
-            "no_sandbox": "The workspace has no sandbox. Have it switched on in the back office.",
-            "sandbox_stays_inside": "A test key cannot make or see live keys.",
-            "sandbox_simulator_only": "A sandbox rings nobody: its numbers are of the `simulator`.",
-            "sandbox_name": "A sandbox is named after its workspace: rename that one.",
+            "sandbox_simulator_only": "A sandbox rings nobody: its numbers are of the integration"
+            " `simulator`.",
+            "sandbox_stays_inside": "A sandbox's token speaks of the sandbox only. Use one of the live"
+            " workspace.",
+            "sandbox_name": "A sandbox is named after its workspace. Rename that.",
+            "no_sandbox": "The workspace has no sandbox.",
         },
     ),
 )

@@ -90,6 +90,25 @@ def test_two_who_add_overlapping_numbers_at_once(
     assert all(set(ids) <= stored for ids in answers.ids)
 
 
+def test_two_who_add_the_same_external_ids_at_once(owner: Person, both_at_once: None) -> None:
+    """The second reads what the batch has after the first has committed."""
+    batch = ready_batch(owner)
+    answers = Answers()
+    ids = [f"C{number}" for number in range(1100)]
+    here, there = (
+        [{**one, "externalId": id_} for one, id_ in zip(contacts(1100, first), ids, strict=True)]
+        for first in (0, 2000)
+    )
+    with together(
+        lambda: answers.add(owner, batch, here), lambda: answers.add(owner, batch, there)
+    ):
+        pass
+    assert answers.codes == [200, 200]
+    assert sorted(map(len, answers.ids)) == [0, 1100]
+    assert set(batch.calls.values_list("external_id", flat=True)) == set(ids)
+    assert counted(batch) == {"pending": 1100}
+
+
 def test_two_who_add_to_two_batches_do_not_wait_for_each_other(owner: Person) -> None:
     held, free = ready_batch(owner), ready_batch(owner)
     answers = Answers()

@@ -19,6 +19,7 @@ _IMPORT = {
     "rowsDuplicate": 2,
     "rowsAdded": 100,
     "rowsUpdated": 0,
+    "rowsAlreadyAdded": 0,
     "errors": [
         {
             "row": 7,

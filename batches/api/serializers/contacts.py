@@ -6,6 +6,7 @@ import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from batches.api.contact_schema import MOST_RECORDS
 from batches.api.serializers.batches import CreateBatchSerializer
 from batches.models import BatchType
 from workspaces.api.fields import (
@@ -20,26 +21,9 @@ from workspaces.api.fields import (
 )
 from workspaces.api.strict import StrictSerializer
 
-MOST_RECORDS = 50_000
 LARGEST_FILE = 50_000_000  # bytes
 
 
-@extend_schema_field(
-    {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": MOST_RECORDS,
-        "items": {
-            "type": "object",
-            "properties": {
-                "phoneNumber": {"type": "string", "examples": ["12125551001"]},
-                "timezone": {"type": "string", "examples": ["America/New_York"]},
-            },
-            "required": ["phoneNumber"],
-            "additionalProperties": True,
-        },
-    }
-)
 class ContactsField(serializers.Field[list[Any], Any, Any, Any]):
     """The list of contacts; each record is checked on its own, for a bad one spoils its chunk only."""
 
@@ -66,8 +50,9 @@ class AddCallsSerializer(StrictSerializer):
     call_data = ContactsField(
         required=False,
         help_text=(
-            "Each record has a `phoneNumber`, perhaps a `timezone`; every other key is a variable for"
-            " the agent. Or send it as `callData`; one of the two is required."
+            "Each record has a `phoneNumber`, perhaps a `timezone` and an `externalId`; every other key"
+            " is a variable for the agent, and so is `externalId`. Or send it as `callData`; one of the"
+            " two is required."
         ),
     )
     callData = ContactsField(required=False, help_text="Another name for `call_data`.")
@@ -91,6 +76,10 @@ class AddedCallsSerializer(serializers.Serializer[Any]):
     )
     dryRun = serializers.BooleanField(required=False)
     valid = serializers.IntegerField(required=False, help_text="Of a dry run.")
+    alreadyAdded = serializers.IntegerField(
+        required=False,
+        help_text="Records left alone: the batch has their `externalId` already. Absent for none.",
+    )
 
 
 class RecordErrorSerializer(serializers.Serializer[Any]):

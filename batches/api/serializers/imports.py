@@ -28,6 +28,9 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     rowsDuplicate = serializers.IntegerField(source="rows_duplicate")
     rowsAdded = serializers.IntegerField(source="rows_added")
     rowsUpdated = serializers.IntegerField(source="rows_updated")
+    rowsAlreadyAdded = serializers.IntegerField(
+        source="rows_known", help_text="Left alone: the batch has their `externalId` already."
+    )
     errors = serializers.SerializerMethodField(  # type: ignore[assignment]
         help_text="Of the first 100 refused rows or records; of a file, `…/errors` has all."
     )
@@ -51,6 +54,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
             "rowsDuplicate",
             "rowsAdded",
             "rowsUpdated",
+            "rowsAlreadyAdded",
             "errors",
             "createdAt",
             "updatedAt",

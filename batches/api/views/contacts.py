@@ -43,8 +43,9 @@ class ContactsViewSet(ApiViewSet):
         summary="Add Calls To Batch",
         description=(
             "Records go in chunks of 1,000, each chunk all or nothing. A number that the batch has"
-            " already is updated, and called again when its call had ended. Nothing is dialed before"
-            " the batch is started."
+            " already is updated, and called again when its call had ended. A record whose"
+            " `externalId` the batch has already is left alone, so that an import can be repeated."
+            " Nothing is dialed before the batch is started."
         ),
         examples=examples.ADD_CALLS,
     )
@@ -74,7 +75,9 @@ class ContactsViewSet(ApiViewSet):
         data: dict[str, Any] = {"added": len(result.call_ids), "callIds": result.call_ids}
         if dry_run:
             data |= {"dryRun": True, "valid": result.valid}
+        known = {"alreadyAdded": result.known} if result.known else {}
         if not failed:
+            data |= known
             message = "Dry run: nothing was stored" if dry_run else None
             return self.answer(data, message=message, headers=headers)
         sentence = failed[0]["error"]
@@ -82,6 +85,7 @@ class ContactsViewSet(ApiViewSet):
             sentence += f" … and {len(failed) - 1} more"
         if result.valid:
             status, message, data["failedChunks"] = 207, "Some chunks were refused", failed
+            data |= known
         else:
             status, message, data = 400, "Validation failed", {"errors": failed}
         return self.answer(
