@@ -109,8 +109,8 @@ GROUPS = (
         "",
         {
             "unknown_number": "No active phone number of this workspace has this id.",
-            "no_calls": "Nothing to start: no call is pending, or the batch has all of `callData` already."
-            " Add contacts, or `retry-calls`.",
+            "no_calls": "Nothing to start: no call is pending, or the batch has all of `callData`"
+            " already. Add contacts, or `retry-calls`.",
             "no_number": "The batch has no active number to call from.",
             "kill_switch": "Somebody has switched calling off, for the workspace, a number or its"
             " account; `message` has the reason. Only the back office switches it on again.",

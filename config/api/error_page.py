@@ -21,8 +21,8 @@ STATUSES = {
     406: "`Accept` rules JSON out.",
     409: "The same request is still running under its `Idempotency-Key`. Send it again after"
     " `Retry-After`.",
-    410: "`GET /api/events`: events after the cursor are gone. Leave `after` out to go on with the oldest"
-    " one, and read what became of your batches meanwhile.",
+    410: "`GET /api/events`: events after the cursor are gone. Leave `after` out to go on with the"
+    " oldest one, and read what became of your batches meanwhile.",
     412: "`If-Match` names an older state: somebody has changed it meanwhile. Read it, decide, send"
     " again.",
     413: "The body or the file is too large; see [the limits](guide.md#limits).",
