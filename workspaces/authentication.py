@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -97,4 +98,10 @@ def _caller(row: CredentialRow, actor: Actor) -> Caller:
         scopes=None if row.scopes is None else frozenset(row.scopes),
         credential_id=row.credential_id.hex(),
         actor=actor,
+        rate_limit=_or_default(row.rate_limit, settings.API_RATE_LIMIT),
+        key_rate_limit=_or_default(row.key_rate_limit, settings.API_KEY_RATE_LIMIT),
     )
+
+
+def _or_default(limit: int | None, default: int) -> int:
+    return default if limit is None else limit

@@ -66,6 +66,9 @@ class Caller:
     scopes: frozenset[str] | None
     credential_id: str
     actor: Actor
+    # Requests a minute, 0: no limit.
+    rate_limit: int = 0  # of all credentials of the workspace together
+    key_rate_limit: int = 0  # of this credential
 
     @property
     def is_key(self) -> bool:

@@ -3,7 +3,8 @@
 Plain SQL because it runs in every request, where compiling it through the ORM would cost more than
 running it. The statement joins what decides (workspace, user, membership), so that a suspension, a
 deactivated user or a lost membership counts at once and nothing is cached. A sandbox has the members
-of its live workspace, and is suspended with it: both are read there.
+of its live workspace, and is suspended with it: both are read there, and so are limits that it has not
+of its own.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ _COLUMNS = """
         AND account.is_active,
     coalesce(credential.last_used_at <= %s, true),
     workspace.id, workspace.timezone, workspace.is_active AND home.is_active, account.id,
-    membership.role
+    membership.role, coalesce(workspace.rate_limit, home.rate_limit),
+    coalesce(workspace.key_rate_limit, home.key_rate_limit)
 """
 _STATEMENT = """
 SELECT {columns}
@@ -74,6 +76,8 @@ class CredentialRow:
     workspace_is_active: bool
     user_id: bytes
     role: str
+    rate_limit: int | None  # None: the installation's
+    key_rate_limit: int | None
 
 
 def find_credential(

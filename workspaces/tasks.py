@@ -24,6 +24,7 @@ from workspaces.mails import (
     send_webhook_disabled,
 )
 from workspaces.models import Event, IdempotentRequest, WebhookEndpoint
+from workspaces.rate_limits import delete_old_windows
 from workspaces.services.feed import publish_all
 from workspaces.services.feed_pages import delete_old_events
 from workspaces.services.idempotency import delete_old_requests
@@ -140,6 +141,13 @@ def clean_up_sessions(timestamp: int) -> None:
 def clean_up_idempotent_requests(timestamp: int) -> int:
     """Hourly: answers that are not given again any more. Returns how many went."""
     return delete_old_requests(before=timezone.now() - IdempotentRequest.KEPT_FOR)
+
+
+@app.periodic(cron="47 3 * * *", periodic_id="clean_up_rate_windows")
+@app.task(queueing_lock="clean_up_rate_windows", pass_context=False)
+def clean_up_rate_windows(timestamp: int) -> int:
+    """Nightly: minutes of credentials that sent nothing for a day. Returns how many went."""
+    return delete_old_windows(before=timezone.now() - timedelta(days=1))
 
 
 @app.periodic(cron="7 4 * * *", periodic_id="clean_up_events")

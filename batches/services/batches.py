@@ -14,6 +14,7 @@ from batches.services.outbox import batch_created
 from batches.states import move_batch
 from calling.models import PhoneNumber
 from workspaces.callers import Actor
+from workspaces.conditional import Precondition, unconditional
 from workspaces.models import AuditEvent, CallingHour
 from workspaces.services.audit import audit_event
 from workspaces.services.dialing import wake
@@ -112,13 +113,16 @@ def update_batch(
     phone_ids: Sequence[str] | None,
     actor: Actor,
     now: datetime,
+    precondition: Precondition = unconditional,
 ) -> CallBatch:
     """Set some of a batch's settings, in any state; calls made from now on follow them.
 
-    `changes` by field of the model; `phone_ids` replaces the rotation. Raises Http404.
+    `changes` by field of the model; `phone_ids` replaces the rotation. Raises Http404,
+    PreconditionFailed.
     """
     with transaction.atomic():
         batch = locked_batch(workspace_id, batch_id)
+        precondition(batch)
         for name, value in changes.items():
             setattr(batch, name, value)
         batch.updated_at = now
@@ -131,10 +135,21 @@ def update_batch(
     return batch
 
 
-def delete_batch(*, workspace_id: str, batch_id: str, actor: Actor, now: datetime) -> None:
-    """Stop dialing, and take the batch out of every list. Raises Http404, also the second time."""
+def delete_batch(
+    *,
+    workspace_id: str,
+    batch_id: str,
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
+) -> None:
+    """Stop dialing, and take the batch out of every list.
+
+    Raises Http404, also the second time, and PreconditionFailed.
+    """
     with transaction.atomic():
         batch = locked_batch(workspace_id, batch_id)
+        precondition(batch)
         move_batch(batch, BatchStatus.STOPPED, now=now)
         CallBatch.objects.filter(id=batch.id).update(deleted_at=now, updated_at=now)
         record_batch_event(batch, "batch.delete", {}, actor, now)

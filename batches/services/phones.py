@@ -9,21 +9,30 @@ from batches.models import BatchNumber, BatchStatus, CallBatch, PauseReason
 from batches.states import move_batch
 from calling.models import CarrierAccount, PhoneNumber
 from workspaces.callers import Actor
+from workspaces.conditional import Precondition, unconditional
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
 
 _TRIES = 3
 
 
-def delete_phone(*, workspace_id: str, phone_id: str, actor: Actor, now: datetime) -> None:
+def delete_phone(
+    *,
+    workspace_id: str,
+    phone_id: str,
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
+) -> None:
     """Delete a number: it leaves every rotation, and the last number of an account its credentials.
 
-    An active batch that is left without an active number is paused. Raises Http404.
+    An active batch that is left without an active number is paused. Raises Http404,
+    PreconditionFailed.
     """
     for last in (False,) * (_TRIES - 1) + (True,):
         try:
             with transaction.atomic():
-                _delete(workspace_id, phone_id, actor, now)
+                _delete(workspace_id, phone_id, actor, now, precondition)
         except IntegrityError:  # a batch has taken the number into its rotation meanwhile
             if last:
                 raise
@@ -31,17 +40,24 @@ def delete_phone(*, workspace_id: str, phone_id: str, actor: Actor, now: datetim
             return
 
 
-def _delete(workspace_id: str, phone_id: str, actor: Actor, now: datetime) -> None:
-    phone = PhoneNumber.objects.for_workspace(workspace_id).filter(id=phone_id).first()
-    if phone is None:
+def _delete(
+    workspace_id: str, phone_id: str, actor: Actor, now: datetime, precondition: Precondition
+) -> None:
+    phones = PhoneNumber.objects.for_workspace(workspace_id)
+    if not phones.filter(id=phone_id).exists():
         raise Http404
-    rotations = BatchNumber.objects.filter(phone=phone)
+    rotations = BatchNumber.objects.filter(phone_id=phone_id)
     batches = list(
         CallBatch.objects.for_workspace(workspace_id)
         .filter(id__in=rotations.values("batch"))
         .order_by("id")
         .select_for_update(no_key=True)
     )
+    # After the batches, as everywhere.
+    phone = phones.filter(id=phone_id).select_for_update().first()
+    if phone is None:  # somebody else was quicker
+        raise Http404
+    precondition(phone)
     # Not all: one that came while this waited for its locks is in the way, and seen the next time.
     rotations.filter(batch__in=batches).delete()
     active = BatchNumber.objects.filter(batch__in=batches, phone__is_active=True)

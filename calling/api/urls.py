@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path("call/add-phone", PhoneViewSet.as_view({"post": "create"}), name="add-phone"),
     path("call/phones", PhoneViewSet.as_view({"get": "list"}), name="phones"),
+    path("call/phones/<str:phoneId>", PhoneViewSet.as_view({"get": "retrieve"}), name="phone"),
     path(
         "call/update-phone/<str:phoneId>",
         PhoneViewSet.as_view({"patch": "update"}),

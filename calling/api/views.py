@@ -1,3 +1,6 @@
+from typing import Any
+
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.request import Request
@@ -65,6 +68,7 @@ class AgentViewSet(ApiViewSet):
         Access.READ,
         message="Agent fetched successfully",
         result=serializers.AgentSerializer,
+        etag=True,
         operation="getAgent",
         tags=AGENTS,
         summary="Get an agent",
@@ -73,13 +77,14 @@ class AgentViewSet(ApiViewSet):
         agent_id = self.path_id("id")
         agents = Agent.objects.for_workspace(self.caller.workspace_id)
         agent = get_object_or_404(agents, id=agent_id)
-        return self.answer(serializers.AgentSerializer(agent).data)
+        return self.answer(_agent(agent))
 
     @endpoint(
         Access.STEER,
         message="Agent updated successfully",
         body=serializers.UpdateAgentSerializer,
         result=serializers.AgentSerializer,
+        etag=True,
         operation="updateAgent",
         tags=AGENTS,
         summary="Update an agent",
@@ -93,14 +98,16 @@ class AgentViewSet(ApiViewSet):
             changes=self.valid_body(),
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_agent),
         )
-        return self.answer(serializers.AgentSerializer(agent).data)
+        return self.answer(_agent(agent))
 
     @endpoint(
         Access.STEER,
         message="Agent deleted successfully",
         result=DeletedSerializer,
         errors={400: "A malformed id, or an agent that still stands behind phone numbers."},
+        etag=True,
         operation="deleteAgent",
         tags=AGENTS,
         summary="Delete an agent",
@@ -113,6 +120,7 @@ class AgentViewSet(ApiViewSet):
             agent_id=agent_id,
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_agent),
         )
         return self.answer({"deletedId": agent_id})
 
@@ -158,18 +166,30 @@ class PhoneViewSet(ApiViewSet):
         description="Newest first, the inactive ones as well.",
     )
     def list(self, request: Request) -> Response:
-        phones = PhoneNumber.objects.for_workspace(self.caller.workspace_id)
-        phones = phones.select_related("account").defer("account__credentials")
-        query = self.valid_query()
+        phones, query = self._phones(), self.valid_query()
         newest_first = phones.order_by("-created_at", "-id")
         data = page_data("phones", newest_first, phones.count(), query)
         return self.answer(serializers.PhoneListSerializer(data).data)
+
+    @endpoint(
+        Access.READ,
+        message="Phone number fetched successfully",
+        result=serializers.PhoneSerializer,
+        etag=True,
+        operation="getPhone",
+        tags=PHONES,
+        summary="Get a phone number",
+    )
+    def retrieve(self, request: Request, phoneId: str) -> Response:
+        phone = get_object_or_404(self._phones(), id=self.path_id("phoneId"))
+        return self.answer(_phone(phone))
 
     @endpoint(
         Access.STEER,
         message="Phone number updated successfully",
         body=serializers.UpdatePhoneSerializer,
         result=serializers.PhoneSerializer,
+        etag=True,
         operation="updatePhone",
         tags=PHONES,
         summary="Update a phone number",
@@ -183,5 +203,18 @@ class PhoneViewSet(ApiViewSet):
             changes=self.valid_body(),
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_phone),
         )
-        return self.answer(serializers.PhoneSerializer(phone).data)
+        return self.answer(_phone(phone))
+
+    def _phones(self) -> QuerySet[PhoneNumber]:
+        phones = PhoneNumber.objects.for_workspace(self.caller.workspace_id)
+        return phones.select_related("account").defer("account__credentials")
+
+
+def _agent(agent: Agent) -> Any:
+    return serializers.AgentSerializer(agent).data
+
+
+def _phone(phone: PhoneNumber) -> Any:
+    return serializers.PhoneSerializer(phone).data

@@ -10,6 +10,7 @@ from django.http import Http404
 
 from calling.models import Agent, ConnectionType
 from workspaces.callers import Actor
+from workspaces.conditional import Precondition, unconditional
 from workspaces.errors import field_error
 from workspaces.services.audit import audit_event
 from workspaces.sql import insert_rows
@@ -39,9 +40,16 @@ def create_agent(
 
 
 def update_agent(
-    *, workspace_id: str, agent_id: str, changes: Mapping[str, Any], actor: Actor, now: datetime
+    *,
+    workspace_id: str,
+    agent_id: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
 ) -> Agent:
-    """Set some of Agent's fields. Raises Http404, ValidationError (`unknown_placeholder`).
+    """Set some of Agent's fields. Raises Http404, PreconditionFailed, ValidationError
+    (`unknown_placeholder`).
 
     Text and variables are compared as they will be, so of two changes at the same time the later one
     is checked against what the earlier one left.
@@ -51,6 +59,7 @@ def update_agent(
         agent = agents.filter(id=agent_id).first()
         if agent is None:
             raise Http404
+        precondition(agent)
         for name, value in changes.items():
             setattr(agent, name, value)
         speaks_anew = "connection_target" in changes
@@ -69,14 +78,22 @@ def update_agent(
     return agent
 
 
-def delete_agent(*, workspace_id: str, agent_id: str, actor: Actor, now: datetime) -> None:
-    """Raises Http404, ValidationError (`agent_in_use`) while numbers point at it."""
+def delete_agent(
+    *,
+    workspace_id: str,
+    agent_id: str,
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
+) -> None:
+    """Raises Http404, PreconditionFailed, ValidationError (`agent_in_use`) while numbers point at it."""
     with transaction.atomic():
         # Whoever puts a number behind the agent locks it as well (`lock_agent`): they take turns.
         agents = Agent.objects.for_workspace(workspace_id).select_for_update()
         agent = agents.filter(id=agent_id).first()
         if agent is None:
             raise Http404
+        precondition(agent)
         if numbers := agent.numbers.count():
             plural = "" if numbers == 1 else "s"
             message = f"This agent still stands behind {numbers} phone number{plural}."

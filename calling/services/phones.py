@@ -15,6 +15,7 @@ from calling.services.accounts import MENDED, digest_of, stored_credentials
 from calling.services.agents import lock_agent
 from calling.services.verifying import verify
 from workspaces.callers import Actor
+from workspaces.conditional import Precondition, unconditional
 from workspaces.errors import field_error
 from workspaces.models import AuditEvent, Workspace
 from workspaces.services.audit import audit_event
@@ -76,11 +77,17 @@ def add_phone(
 
 
 def update_phone(
-    *, workspace_id: str, phone_id: str, changes: Mapping[str, Any], actor: Actor, now: datetime
+    *,
+    workspace_id: str,
+    phone_id: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
 ) -> PhoneNumber:
     """Set some of PhoneNumber's fields; calls that this lets go, go at once.
 
-    Raises Http404, ValidationError (`unknown_agent`).
+    Raises Http404, PreconditionFailed, ValidationError (`unknown_agent`).
     """
     with transaction.atomic():
         phones = (
@@ -92,6 +99,7 @@ def update_phone(
         phone = phones.filter(id=phone_id).first()
         if phone is None:
             raise Http404
+        precondition(phone)
         if changes.get("agent_id") is not None:
             lock_agent(workspace_id, changes["agent_id"])
         for name, value in changes.items():

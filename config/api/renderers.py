@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -24,6 +25,8 @@ class EnvelopeRenderer(BaseRenderer):
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         response = (renderer_context or {})["response"]
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            return b""
         if getattr(response, "bare", False):
             return orjson.dumps(data)
         body = envelope(

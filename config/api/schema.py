@@ -10,6 +10,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 
 from calling.carriers.registry import CARRIERS
 from config.api.envelope import is_success
+from workspaces.api.conditional import IF_MATCH, IF_NONE_MATCH
 from workspaces.api.endpoint import JSON, Endpoint
 from workspaces.api.idempotency import REPLAYED
 from workspaces.ids import OBJECT_ID_PATTERN
@@ -26,10 +27,11 @@ _REASONS = {
     406: "`Accept` rules JSON out.",
     409: "A request with this `Idempotency-Key` is still running; see `Retry-After`.",
     410: "It is no longer there.",
+    412: "`If-Match` names another state: it has been changed since. Fetch it again.",
     413: "The body is too large.",
     415: "The body is of another media type.",
     422: "Nothing was stored: rows of the file are invalid.",
-    429: "Too many attempts; see `Retry-After`.",
+    429: "Too many requests with these credentials, or of this workspace; see `Retry-After`.",
     500: "Our fault; `errorMessage` names the request id.",
     503: "The database is away; see `Retry-After`.",
 }
@@ -57,6 +59,23 @@ _HEADERS: dict[int | None, dict[str, Schema]] = {
     409: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     429: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
     503: {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
+}
+_TAG: Schema = {
+    "schema": {"type": "string", "pattern": '^"[!#-~]+"$'},
+    "description": "What `If-None-Match` and `If-Match` name. New when the answer is.",
+}
+# Of a caller without limits an answer has none of the two.
+_RATE_LIMITS: Schema = {
+    "RateLimit-Policy": {
+        "schema": {"type": "string"},
+        "description": "The limits: `q` requests in `w` seconds, of `key` (or token) and `workspace`.",
+        "example": '"key";q=6000;w=60, "workspace";q=12000;w=60',
+    },
+    "RateLimit": {
+        "schema": {"type": "string"},
+        "description": "What is left of them: about `r` requests in the next `t` seconds.",
+        "example": '"key";r=5990;t=31, "workspace";r=11990;t=31',
+    },
 }
 _REPLAYED: Schema = {
     "schema": {"type": "string", "const": "true"},
@@ -118,7 +137,28 @@ class EndpointSchema(AutoSchema):
             bodies.setdefault(str(number), self._error_body(number, declared))
         if declared.idempotent:
             self._add_replays(bodies)
+        if declared.etag:
+            self._add_tags(bodies)
+        if declared.access is not Access.PUBLIC:
+            for code in ("429", str(declared.status)):
+                bodies[code]["headers"] = {**bodies[code].get("headers", {}), **_RATE_LIMITS}
         return dict(sorted(bodies.items()))
+
+    def _add_tags(self, bodies: Schema) -> None:
+        if self.method == "DELETE":
+            return
+        bodies[str(self.declared.status)].setdefault("headers", {})["ETag"] = _TAG
+        if self.method == "GET":
+            bodies["304"] = {
+                "description": "It is what `If-None-Match` names.",
+                "headers": {"ETag": _TAG},
+            }
+
+    def get_override_parameters(self) -> list[Any]:
+        own: list[Any] = super().get_override_parameters()
+        if self.declared.etag:
+            return [*own, IF_NONE_MATCH if self.method == "GET" else IF_MATCH]
+        return own
 
     def _add_replays(self, bodies: Schema) -> None:
         """What an `Idempotency-Key` adds to the answers that are there."""
@@ -140,7 +180,9 @@ class EndpointSchema(AutoSchema):
         if declared.body:
             codes |= {413, 415}
         if declared.access is not Access.PUBLIC:
-            codes |= {403, declared.bad_credentials}
+            codes |= {403, 429, declared.bad_credentials}
+        if declared.etag and self.method != "GET":
+            codes |= {400, 412}
         if has_path_ids:
             codes.add(404)
         return sorted(codes)
@@ -180,10 +222,17 @@ class EndpointSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> Schema:
         schema: Schema = super()._map_basic_serializer(serializer, direction)
+        if "__doc__" not in vars(type(serializer)) or not type(serializer).__doc__:
+            schema.pop("description", None)  # its base class's, which is not for integrators
         if getattr(serializer, "refuse_unknown", False):
             schema["additionalProperties"] = False
+            schema.pop("description", None)  # what the validated data are
         if names := getattr(serializer, "exactly_one_of", ()):
-            schema["oneOf"] = [{"required": [name]} for name in names]
+            # As `oneOf` it would be a union without fields to generators of clients.
+            one, other = names
+            schema["if"] = {"required": [one]}
+            schema["then"] = {"not": {"required": [other]}}
+            schema["else"] = {"required": [other]}
         return schema
 
 

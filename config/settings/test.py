@@ -13,4 +13,5 @@ CREDENTIAL_PEPPERS = {
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = False
+API_RATE_LIMIT = API_KEY_RATE_LIMIT = 0  # tests count statements
 LOGGING = configure_logging(as_json=True, level="INFO")

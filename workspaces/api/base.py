@@ -1,27 +1,34 @@
 """The viewset behind every endpoint under /api."""
 
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
+from workspaces.api.conditional import is_known, precondition_of, tag_of, version_of
 from workspaces.api.endpoint import JSON, Endpoint
 from workspaces.api.responses import ApiResponse
 from workspaces.api.strict import StrictSerializer
 from workspaces.callers import Caller
+from workspaces.conditional import Precondition
 from workspaces.errors import PayloadTooLarge, field_error
 from workspaces.ids import is_object_id
 from workspaces.permissions import Access
+from workspaces.rate_limits import LIMITER, Standing, check_rate
 
 
 class ApiViewSet(ViewSet):
     """Actions marked with `@endpoint`: read the input through it, answer in the envelope."""
 
     action_map: dict[str, str]
+    standing: Standing | None = None  # of a caller with limits, after this request
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -69,6 +76,21 @@ class ApiViewSet(ViewSet):
         if _content_length(request._request) > self.declared.max_body:
             raise PayloadTooLarge(f"The body is over {self.declared.max_body:,} bytes.")
 
+    def check_permissions(self, request: Request) -> None:
+        """Counts the request first: one that its credential may not make is a request, too."""
+        if isinstance(request.auth, Caller):
+            self.standing = LIMITER.spend(request.auth, timezone.now())
+            if self.standing is not None:
+                check_rate(request.auth, self.standing)
+        super().check_permissions(request)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.standing is not None:
+            for name, value in self.standing.headers().items():
+                response[name] = value
+        return response
+
     @property
     def allowed_methods(self) -> list[str]:
         return sorted(method.upper() for method in self.action_map)
@@ -114,9 +136,18 @@ class ApiViewSet(ViewSet):
         message: str | None = None,
         error_message: str = "",
         headers: dict[str, str] | None = None,
+        version: str = "",
     ) -> ApiResponse:
-        """The declared answer; `status` chooses one of the declared alternatives."""
+        """The declared answer; `status` chooses one of the declared alternatives.
+
+        With the `ETag` of an endpoint that has one; `version`: see `workspaces.api.conditional`.
+        """
         declared = self.declared
+        if declared.etag and self.request.method != "DELETE":
+            tag = tag_of(data, version)
+            if self.request.method in ("GET", "HEAD") and is_known(self.request, tag):
+                return ApiResponse(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+            headers = {**(headers or {}), "ETag": tag}
         return ApiResponse(
             data,
             message=declared.message if message is None else message,
@@ -126,6 +157,18 @@ class ApiViewSet(ViewSet):
             with_data=declared.with_data,
             headers=headers,
         )
+
+    def precondition(
+        self,
+        represent: Callable[[Any], Any],
+        version: Callable[[Any], str] = version_of,
+    ) -> Precondition:
+        """What `If-Match` asks for, for a service that locks a row and changes it.
+
+        `represent`: the row as the `data` that the ETag is of; `version`: of such data. Raises
+        `ValidationError` (`invalid_etag`).
+        """
+        return precondition_of(self.request, lambda row: version(represent(row)))
 
 
 def _content_length(request: HttpRequest) -> int:

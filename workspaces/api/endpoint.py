@@ -24,6 +24,8 @@ class Endpoint:
     `alternatives` are further statuses with a body of their own: its `data`, or all of it where the
     endpoint is `bare`; a serializer, or a schema.
     `multipart` takes a form with files in the place of JSON. `media_type` names what a success streams.
+    `etag`: a single thing that has one. Its GET takes `If-None-Match`, its PATCH and DELETE `If-Match`
+    (`ApiViewSet.precondition`).
     `idempotent` takes an `Idempotency-Key`: see `workspaces.api.idempotency`.
     `with_data` and `bare` describe the documented exceptions to the envelope.
     """
@@ -41,6 +43,7 @@ class Endpoint:
     multipart: bool = False
     media_type: str = "application/json"
     bare: bool = False
+    etag: bool = False
     idempotent: bool = False
     with_data: bool = True
 

@@ -79,6 +79,7 @@ class AuthViewSet(ApiViewSet):
         Access.ANY,
         message="Caller fetched successfully",
         result=serializers.MeSerializer,
+        etag=True,
         operation="getCaller",
         tags=SIGN_IN,
         summary="Who am I?",
@@ -103,19 +104,21 @@ class WorkspaceViewSet(ApiViewSet):
         Access.READ,
         message="Workspace fetched successfully",
         result=serializers.WorkspaceSerializer,
+        etag=True,
         operation="getWorkspace",
         tags=WORKSPACE,
         summary="Get the workspace",
     )
     def retrieve(self, request: Request) -> Response:
         workspace = Workspace.objects.get(id=self.caller.workspace_id)
-        return self.answer(serializers.WorkspaceSerializer(workspace).data)
+        return self.answer(_workspace(workspace))
 
     @endpoint(
         Access.STEER,
         message="Workspace updated successfully",
         body=serializers.UpdateWorkspaceSerializer,
         result=serializers.WorkspaceSerializer,
+        etag=True,
         operation="updateWorkspace",
         tags=WORKSPACE,
         summary="Update the workspace",
@@ -126,8 +129,13 @@ class WorkspaceViewSet(ApiViewSet):
             changes=self.valid_body(),
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_workspace),
         )
-        return self.answer(serializers.WorkspaceSerializer(workspace).data)
+        return self.answer(_workspace(workspace))
+
+
+def _workspace(workspace: Workspace) -> Any:
+    return serializers.WorkspaceSerializer(workspace).data
 
 
 class ApiKeyViewSet(ApiViewSet):

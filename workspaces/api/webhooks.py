@@ -1,5 +1,7 @@
 """Webhooks: where events are sent, what became of them, and sending them again."""
 
+from typing import Any
+
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -105,19 +107,21 @@ class WebhookViewSet(ApiViewSet):
         Access.READ,
         message="Webhook fetched successfully",
         result=shapes.WebhookSerializer,
+        etag=True,
         operation="getWebhook",
         tags=WEBHOOKS,
         summary="Get a webhook",
     )
     def retrieve(self, request: Request, id: str) -> Response:  # noqa: A002 (the path's name)
         webhook = get_object_or_404(self._webhooks(), id=self.path_id("id"))
-        return self.answer(shapes.WebhookSerializer(webhook).data)
+        return self.answer(_webhook(webhook))
 
     @endpoint(
         Access.STEER,
         message="Webhook updated successfully",
         body=shapes.UpdateWebhookSerializer,
         result=shapes.WebhookSerializer,
+        etag=True,
         operation="updateWebhook",
         tags=WEBHOOKS,
         summary="Update a webhook",
@@ -130,8 +134,9 @@ class WebhookViewSet(ApiViewSet):
             changes=self.valid_body(),
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_webhook),
         )
-        return self.answer(shapes.WebhookSerializer(webhook).data)
+        return self.answer(_webhook(webhook))
 
     @endpoint(
         Access.STEER,
@@ -288,3 +293,7 @@ class DeliveryViewSet(ApiViewSet):
     def _deliveries(self) -> QuerySet[WebhookDelivery]:
         deliveries = WebhookDelivery.objects.for_workspace(self.caller.workspace_id)
         return deliveries.select_related("event")
+
+
+def _webhook(webhook: WebhookEndpoint) -> Any:
+    return shapes.WebhookSerializer(webhook).data

@@ -16,6 +16,7 @@ from django.http import Http404
 from rest_framework.exceptions import ValidationError
 
 from workspaces.callers import Actor
+from workspaces.conditional import Precondition, unconditional
 from workspaces.errors import field_error
 from workspaces.models import (
     AuditEvent,
@@ -88,18 +89,25 @@ def create_webhook(
 
 
 def update_webhook(
-    *, workspace_id: str, webhook_id: str, changes: Mapping[str, Any], actor: Actor, now: datetime
+    *,
+    workspace_id: str,
+    webhook_id: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
 ) -> WebhookEndpoint:
     """Set some of `url`, `description`, `event_types`, `enabled` (a bool).
 
     Whoever is switched off gets nothing, not even what is waiting; a later replay sends it.
-    Raises Http404, ValidationError on `url`.
+    Raises Http404, PreconditionFailed, ValidationError on `url`.
     """
     if "url" in changes:
         _endpoint(workspace_id, webhook_id, locked=False)  # a stranger's is not looked up
         _check_url(changes["url"])
     with transaction.atomic():
         endpoint = _endpoint(workspace_id, webhook_id)
+        precondition(endpoint)
         values = {name: value for name, value in changes.items() if name != "enabled"}
         if "event_types" in values:
             values["event_types"] = _ordered(values["event_types"])

@@ -4,6 +4,7 @@ from typing import Any
 from django.db import transaction
 
 from workspaces.callers import Actor
+from workspaces.conditional import Precondition, unconditional
 from workspaces.errors import field_error
 from workspaces.models import Workspace
 from workspaces.services.audit import audit_event
@@ -42,15 +43,21 @@ def store_workspace(*, workspace: Workspace, actor: Actor, now: datetime) -> Wor
 
 
 def update_workspace(
-    *, workspace_id: str, changes: dict[str, Any], actor: Actor, now: datetime
+    *,
+    workspace_id: str,
+    changes: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+    precondition: Precondition = unconditional,
 ) -> Workspace:
     """Set some of Workspace's fields. Batches keep the time zone that they were created with.
 
-    Calls that a wider window or a higher limit lets go, go at once. Raises ValidationError
-    (`sandbox_name`): a sandbox is named after its workspace.
+    Calls that a wider window or a higher limit lets go, go at once. Raises PreconditionFailed,
+    ValidationError (`sandbox_name`): a sandbox is named after its workspace.
     """
     with transaction.atomic():
         workspace = Workspace.objects.select_for_update(no_key=True).get(id=workspace_id)
+        precondition(workspace)
         if workspace.is_sandbox and changes.get("name", workspace.name) != workspace.name:
             message = "A sandbox is named after its workspace: rename that."
             raise field_error("name", message, "sandbox_name")

@@ -16,6 +16,7 @@ from batches.models import (
 from batches.services.batches import BatchSettings, unknown_numbers
 from calling.models import PhoneNumber
 from workspaces.api.calling_window import CallingHourField, CallingHourSerializer, DaysField
+from workspaces.api.conditional import version_of
 from workspaces.api.fields import (
     OBJECT_ID_SCHEMA,
     BoundedListField,
@@ -199,6 +200,18 @@ class BatchSerializer(serializers.ModelSerializer[CallBatch]):
     @extend_schema_field({"type": "array", "items": OBJECT_ID_SCHEMA})
     def get_callingNumbers(self, batch: CallBatch) -> list[str]:
         return list(batch.rotation.order_by("position").values_list("phone_id", flat=True))
+
+
+# What somebody edits of a batch; the rest of its representations changes by itself.
+_SETTINGS = (
+    *("batchName", "callingNumbers", "retry", "delay", "timezone", "callingHour", "allowedDays"),
+    *("batchType", "enableDNC"),
+)
+
+
+def settings_version(data: dict[str, Any]) -> str:
+    """The version of a batch for its ETags, of its `data` in batch-details or update-batch."""
+    return version_of([data[name] for name in _SETTINGS])
 
 
 class SuccessSerializer(serializers.Serializer[Any]):

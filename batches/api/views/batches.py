@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.utils import timezone
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
@@ -11,6 +13,7 @@ from batches.api.serializers.batches import (
     CreateBatchSerializer,
     SuccessSerializer,
     UpdateBatchSerializer,
+    settings_version,
 )
 from batches.models import CallBatch
 from batches.services import batches as services
@@ -58,11 +61,14 @@ class CallBatchViewSet(ApiViewSet):
         message="Batch updated successfully",
         body=UpdateBatchSerializer,
         result=BatchSerializer,
+        etag=True,
         operation="updateBatch",
         tags=TAGS,
         summary="Update a batch",
         description=(
-            "Any field of createBatch, in any state of the batch; calls made from now on follow."
+            "Any field of createBatch, in any state of the batch; calls made from now on follow. Of the"
+            " `ETag`, this one's or that of batch-details, `If-Match` asks about these settings only:"
+            " calls come and end meanwhile."
         ),
     )
     def update(self, request: Request, batchId: str) -> Response:
@@ -75,14 +81,17 @@ class CallBatchViewSet(ApiViewSet):
             phone_ids=body["phone_ids"],
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_batch, settings_version),
         )
-        return self.answer(BatchSerializer(batch).data)
+        data = _batch(batch)
+        return self.answer(data, version=settings_version(data))
 
     @endpoint(
         Access.STEER,
         message="Batch deleted",
         result=SuccessSerializer,
         bare=True,
+        etag=True,
         operation="deleteBatch",
         tags=TAGS,
         summary="Delete a batch",
@@ -95,6 +104,7 @@ class CallBatchViewSet(ApiViewSet):
             batch_id=batch_id,
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(_batch, settings_version),
         )
         return self.answer({"success": True, "message": "Batch deleted"})
 
@@ -129,3 +139,7 @@ class CallBatchViewSet(ApiViewSet):
         members = Membership.objects.for_workspace(self.caller.workspace_id)
         if not (self.caller.role.leads and members.filter(user_id=user_id).exists()):
             raise PermissionDenied("You may not list the batches of this user.")
+
+
+def _batch(batch: CallBatch) -> Any:
+    return BatchSerializer(batch).data

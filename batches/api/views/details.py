@@ -1,4 +1,5 @@
 from math import ceil
+from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -6,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches.api.examples import details as examples
+from batches.api.serializers.batches import settings_version
 from batches.api.serializers.call_queries import CallListQuery
 from batches.api.serializers.details import (
     BatchDetailsSerializer,
@@ -33,6 +35,7 @@ class CallViewSet(ApiViewSet):
         query=CallListQuery,
         result=BatchDetailsSerializer,
         errors={404: "No such batch in this workspace."},
+        etag=True,
         operation="batchDetails",
         tags=TAGS,
         summary="A batch and its calls",
@@ -57,13 +60,15 @@ class CallViewSet(ApiViewSet):
             "numbers": batch.rotation.order_by("position").values_list("phone_id", flat=True),
         }
         context = {"names": variable_names(batch)}
-        return self.answer(BatchDetailsSerializer(data, context=context).data)
+        shown: Any = BatchDetailsSerializer(data, context=context).data
+        return self.answer(shown, version=settings_version(shown))
 
     @endpoint(
         Access.READ,
         message="Call fetched successfully",
         result=CallDetailsSerializer,
         errors={404: "No such call in this workspace, or its batch was deleted."},
+        etag=True,
         operation="callDetails",
         tags=TAGS,
         summary="One call",
@@ -88,6 +93,7 @@ class CallViewSet(ApiViewSet):
         message="Statistics fetched successfully",
         result=BatchStatisticsSerializer,
         errors={404: "No such batch in this workspace."},
+        etag=True,
         operation="batchStats",
         tags=TAGS,
         summary="How a batch is doing",

@@ -51,6 +51,7 @@ class ImportViewSet(ApiViewSet):
         message="Import fetched successfully",
         result=ImportSerializer,
         errors={404: NOT_FOUND},
+        etag=True,
         operation="getImport",
         tags=TAGS,
         summary="One import",

@@ -4,6 +4,7 @@ from rest_framework.response import Response
 
 from batches.api.serializers.phones import DeletedPhoneSerializer
 from batches.services.phones import delete_phone
+from calling.api.serializers import PhoneSerializer
 from workspaces.api.base import ApiViewSet
 from workspaces.api.endpoint import endpoint
 from workspaces.permissions import Access
@@ -17,6 +18,7 @@ class PhoneDeletionViewSet(ApiViewSet):
         message="Phone number deleted",
         result=DeletedPhoneSerializer,
         bare=True,
+        etag=True,
         operation="deletePhone",
         tags=["Phone numbers"],
         summary="Delete a phone number",
@@ -32,5 +34,6 @@ class PhoneDeletionViewSet(ApiViewSet):
             phone_id=phone_id,
             actor=self.caller.actor,
             now=timezone.now(),
+            precondition=self.precondition(lambda phone: PhoneSerializer(phone).data),
         )
         return self.answer({"success": True, "deletedId": phone_id})
