@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='workspace',
             name='key_rate_limit',
-            field=models.PositiveIntegerField(blank=True, help_text='The same, for each API key and each person.', null=True, verbose_name='rate limit of a key'),
+            field=models.PositiveIntegerField(blank=True, help_text='The same, for each API key and each sign-in of a person.', null=True, verbose_name='rate limit of a key'),
         ),
         migrations.AddField(
             model_name='workspace',

@@ -61,7 +61,7 @@ class Workspace(CallingWindow, KillSwitch):
         "rate limit of a key",
         null=True,
         blank=True,
-        help_text="The same, for each API key and each person.",
+        help_text="The same, for each API key and each sign-in of a person.",
     )
     # The workspace whose sandbox this is: a tenant of its own, so that nothing is ever mixed.
     sandbox_of = models.OneToOneField(
