@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(furnish_sandboxes, migrations.RunPython.noop),
         migrations.AddField(
             model_name="simulatedcall",
             name="sandbox",
@@ -109,5 +110,4 @@ class Migration(migrations.Migration):
                 max_length=24,
             ),
         ),
-        migrations.RunPython(furnish_sandboxes, migrations.RunPython.noop),
     ]
