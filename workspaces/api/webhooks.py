@@ -246,7 +246,7 @@ class DeliveryViewSet(ApiViewSet):
         deliveries = self._deliveries().filter(
             endpoint_id=webhook_id, **{name: value for name, value in wanted.items() if value}
         )
-        attempts = WebhookAttempt.objects.order_by("delivery_id", "-started_at", "-id")
+        attempts = self._attempts().order_by("delivery_id", "-started_at", "-id")
         last = Prefetch("attempts", attempts.distinct("delivery_id"), to_attr="last_attempts")
         newest_first = deliveries.order_by("-created_at", "-id").prefetch_related(last)
         data = page_data("deliveries", newest_first, deliveries.count(), query)
@@ -262,7 +262,7 @@ class DeliveryViewSet(ApiViewSet):
         description="With the event that was sent and each attempt to send it.",
     )
     def retrieve(self, request: Request, id: str, deliveryId: str) -> Response:  # noqa: A002
-        attempts = Prefetch("attempts", WebhookAttempt.objects.order_by("started_at", "id"))
+        attempts = Prefetch("attempts", self._attempts().order_by("started_at", "id"))
         delivery = get_object_or_404(
             self._deliveries().prefetch_related(attempts),
             endpoint_id=self.path_id("id"),
@@ -293,6 +293,9 @@ class DeliveryViewSet(ApiViewSet):
     def _deliveries(self) -> QuerySet[WebhookDelivery]:
         deliveries = WebhookDelivery.objects.for_workspace(self.caller.workspace_id)
         return deliveries.select_related("event")
+
+    def _attempts(self) -> QuerySet[WebhookAttempt]:
+        return WebhookAttempt.objects.for_workspace(self.caller.workspace_id)
 
 
 def _webhook(webhook: WebhookEndpoint) -> Any:

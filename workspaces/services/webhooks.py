@@ -11,7 +11,7 @@ from secrets import token_bytes
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404
 from rest_framework.exceptions import ValidationError
 
@@ -220,18 +220,10 @@ def replay_span(
     """
     with transaction.atomic():
         endpoint = _enabled_endpoint(workspace_id, webhook_id)
-        # Without a position they are about to be delivered anyway.
-        events = Event.objects.for_workspace(workspace_id).filter(
-            created_at__gte=since, created_at__lt=until, position__isnull=False
-        )
-        events = events.exclude(type=EventType.WEBHOOK_TEST)
-        if types:
-            events = events.filter(type__in=types)
+        events = _events_of_span(endpoint, since, until).filter(type__in=types or SUBSCRIBABLE)
         if only_failed:
             taken = WebhookDelivery.objects.filter(event=OuterRef("id"), endpoint=endpoint)
             events = events.filter(~Exists(taken.exclude(status=DeliveryStatus.FAILED)))
-        if endpoint.event_types:
-            events = events.filter(type__in=endpoint.event_types)
         chosen = list(events.order_by("position").values_list("id", "type")[: MOST_REPLAYED + 1])
         if len(chosen) > MOST_REPLAYED:
             message = f"These are more than {MOST_REPLAYED:,} events: choose a shorter span."
@@ -241,6 +233,17 @@ def replay_span(
         told = {**span, "types": list(types), "onlyFailed": only_failed, "events": queued}
         _audit("replay", endpoint, actor, now, told).save(force_insert=True)
     return queued
+
+
+def _events_of_span(endpoint: WebhookEndpoint, since: datetime, until: datetime) -> QuerySet[Event]:
+    """Those that the webhook wants. Without a position they are about to be delivered anyway."""
+    events = Event.objects.for_workspace(endpoint.workspace_id)
+    return events.filter(
+        created_at__gte=since,
+        created_at__lt=until,
+        position__isnull=False,
+        type__in=endpoint.event_types or SUBSCRIBABLE,
+    )
 
 
 def disable(endpoint: WebhookEndpoint, reason: DisabledReason, *, now: datetime) -> None:

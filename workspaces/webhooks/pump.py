@@ -84,7 +84,7 @@ class Pump:
                 published = await self._publisher.run(publish_all, now=now, enough=self._is_over)
             except AWAY as error:
                 log.warning("webhooks.database_away", error=type(error).__name__)
-            except DatabaseError:
+            except Exception:
                 log.exception("webhooks.publish_failed")
             if published:
                 self._wake.set()
@@ -103,6 +103,9 @@ class Pump:
                 claims = await self._queue.run(claim, room=room, busy=busy, now=timezone.now())
         except AWAY as error:
             log.warning("webhooks.database_away", error=type(error).__name__)
+            await self._pause(asyncio.Event(), LOOK_EVERY)
+        except Exception:  # or each job would end as failed, one every 15 seconds
+            log.exception("webhooks.turn_failed")
             await self._pause(asyncio.Event(), LOOK_EVERY)
         for claimed in claims:
             task = asyncio.create_task(self._send(claimed))
