@@ -9,7 +9,7 @@ export PYTHON # make PYTHON=… chooses the interpreter for a new .venv
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-batch test test-slow soak check check-database bench screenshots requirements migrations \
-	openapi errors clean install-local install-dev
+	openapi errors clients clean install-local install-dev
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -79,8 +79,11 @@ openapi: install-dev ## write docs/openapi.yaml
 errors: install-dev ## write docs/errors.md
 	$(PYTHON_IN_VENV) -m config.api.error_page > docs/errors.md
 
-clean: ## remove .venv, .data (the local database) and caches
-	rm -rf .venv .data staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clients: install-dev ## Python and TypeScript clients in build/clients, lint of docs/openapi.yaml (needs npm's registry)
+	$(PYTHON_IN_VENV) -m tests.clients.generate
+
+clean: ## remove .venv, .data (the local database), build and caches
+	rm -rf .venv .data build staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install-local:

@@ -18,7 +18,8 @@ from calling.api.fields import DigitsField
 from workspaces.api.calling_window import CallingHourField
 from workspaces.api.fields import ObjectIdApiField, UtcDateTimeField
 
-STATUS_REASON = {"type": ["string", "null"], "enum": [*PauseReason.values, None]}
+# Apart, for of one with both the null would be lost on the way into the document.
+STATUS_REASON = {"oneOf": [{"type": "string", "enum": PauseReason.values}, {"type": "null"}]}
 
 
 class SparseSerializer(serializers.Serializer[Any]):
@@ -164,7 +165,7 @@ class CallDetailsSerializer(serializers.Serializer[Any]):
         return in_order(found["call"].variables_json, self.context["names"])
 
 
-class HourSerializer(serializers.Serializer[Any]):
+class HourlyAttemptsSerializer(serializers.Serializer[Any]):
     hour = UtcDateTimeField(help_text="Its start.")
     attempts = serializers.IntegerField()
     answered = serializers.IntegerField()
@@ -188,7 +189,7 @@ class BatchStatisticsSerializer(serializers.Serializer[Any]):
         help_text="Answered attempts by ended ones, 0 to 1; null before one has ended.",
     )
     attempts = serializers.IntegerField()
-    attemptsPerHour = HourSerializer(
+    attemptsPerHour = HourlyAttemptsSerializer(
         source="attempts_per_hour", many=True, help_text="Hours of the last 24 that have attempts."
     )
     projectedFinish = UtcDateTimeField(
