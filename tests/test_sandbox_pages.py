@@ -162,6 +162,7 @@ def test_a_sandbox_is_neither_added_nor_renamed_nor_has_members_of_its_own(
 
     Workspace.objects.filter(pk=owner.workspace.pk).update(is_active=False)
     assert "suspended" in text_of(client.get("/admin/workspaces/workspace/"))
+    assert "It is suspended now." in text_of(client.get(page))
 
 
 def test_a_new_workspace_has_a_furnished_sandbox(staff: Client) -> None:

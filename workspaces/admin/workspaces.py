@@ -103,6 +103,13 @@ class WorkspaceAdmin(DialingAdmin[Workspace]):
             fields += ["name", "is_active"]
         return fields
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not obj.is_sandbox:
+            return fieldsets
+        # Whether it is suspended is told by the page: its own flag says nothing.
+        return [(None, {"fields": ["id", "name"]}), *fieldsets[1:]]
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return [] if obj is not None and obj.is_sandbox else super().get_inlines(request, obj)
 
