@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Max, Q, QuerySet, Sum, Value, Window
+from django.db.models.functions import Coalesce
 
 from batches.models import (
     BatchStatus,
@@ -23,7 +24,7 @@ from batches.models import (
 from calling.carriers.registry import CARRIERS
 from calling.models import CarrierAccount, PhoneNumber
 from workspaces.back_office.reach import Reach
-from workspaces.models import ApiKey, Workspace
+from workspaces.models import ApiKey, DisabledReason, WebhookEndpoint, Workspace
 
 MOST = 20  # running batches shown
 MOST_OF_A_KIND = 5  # of what needs a hand
@@ -153,6 +154,17 @@ def expiring_keys(reach: Reach, now: datetime) -> Found:
         revoked_at=None, expires_at__range=(now - EXPIRING, now + EXPIRING)
     )
     return _first(keys.select_related("workspace").order_by("expires_at", "id"))
+
+
+def failing_webhooks(reach: Reach) -> Found:
+    """Those that fail, and those that were switched off for it, which nobody has seen to yet."""
+    endpoints = reach.narrow(WebhookEndpoint.objects.all(), "workspace")
+    troubled = endpoints.filter(
+        Q(disabled_reason="", failing_since__isnull=False)
+        | Q(disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING])
+    )
+    newest_first = troubled.order_by(Coalesce("disabled_at", "failing_since").desc(), "-id")
+    return _first(newest_first.select_related("workspace").defer("secret", "old_secret"))
 
 
 def imports_in_vain(reach: Reach, now: datetime) -> Found:

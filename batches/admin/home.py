@@ -20,6 +20,7 @@ from batches.overview import (
     calls_in_flight,
     carrier_trouble,
     expiring_keys,
+    failing_webhooks,
     imports_in_vain,
     kill_switches,
     numbers_without_agent,
@@ -31,6 +32,7 @@ from batches.schedule import next_allowed
 from batches.traffic import Hour, calls_today
 from calling.carriers.registry import CARRIERS
 from workspaces.back_office.reach import Reach, reach_of
+from workspaces.back_office.webhook_words import state_of
 from workspaces.templatetags.back_office import Bar, moment
 
 _PAUSED = {
@@ -156,6 +158,7 @@ def _troubles(reach: Reach, now: datetime) -> Iterator[Trouble | More]:
     yield from _carriers(carrier_trouble(reach, now), now)
     yield from _unknown(batches_with_unknown_calls(reach))
     yield from _without_agent(numbers_without_agent(reach))
+    yield from _webhooks(failing_webhooks(reach), now)
     yield from _keys(expiring_keys(reach, now), now)
     yield from _imports(imports_in_vain(reach, now))
 
@@ -246,6 +249,23 @@ def _without_agent(found: Found) -> Iterator[Trouble | More]:
             advice="Choose its agent.",
         )
     yield from _more(found, "numbers without an agent", "calling_phonenumber")
+
+
+def _webhooks(found: Found, now: datetime) -> Iterator[Trouble | More]:
+    for endpoint in found.rows:
+        state = state_of(endpoint, now)
+        yield Trouble(
+            status=state.status,
+            label=state.label,
+            title=f"Webhook to {endpoint.url}",
+            url=_page("workspaces_webhookendpoint", endpoint.id),
+            where=endpoint.workspace.name,
+            text=f"{state.detail[:1].upper()}{state.detail[1:]}.",
+            advice="It is tried again by itself; its page says what was answered."
+            if endpoint.is_enabled
+            else "When the receiver is well again, switch it on and send again what it has missed.",
+        )
+    yield from _more(found, "webhooks in trouble", "workspaces_webhookendpoint")
 
 
 def _keys(found: Found, now: datetime) -> Iterator[Trouble | More]:

@@ -58,6 +58,21 @@ PAGES: dict[str, Address] = {
     "new-agent": lambda _: reverse("admin:calling_agent_add"),
     "api-access": _list("workspaces_apikey"),
     "new-key": lambda _: reverse("admin:workspaces_apikey_add"),
+    "webhooks": _list("workspaces_webhookendpoint"),
+    "new-webhook": lambda _: reverse("admin:workspaces_webhookendpoint_add"),
+    "webhook": lambda shown: reverse(
+        "admin:workspaces_webhookendpoint_change", args=[shown.hooks.webhook.id]
+    ),
+    "send-span-again": lambda shown: reverse(
+        "admin:workspaces_webhookendpoint_replay", args=[shown.hooks.webhook.id]
+    ),
+    "delivery": lambda shown: reverse(
+        "admin:workspaces_webhookdelivery_change", args=[shown.hooks.delivery.id]
+    ),
+    "events": _list("workspaces_event"),
+    "event": lambda shown: reverse(
+        "admin:workspaces_event_change", args=[shown.hooks.delivery.event_id]
+    ),
     "members": _list("workspaces_membership"),
     "workspace": lambda shown: reverse(
         "admin:workspaces_workspace_change", args=[shown.workspace.id]

@@ -25,6 +25,7 @@ from batches.services.counters import PICKED, change_counts
 from calling.carriers.base import Callback
 from calling.models import PhoneNumber
 from tests import factories
+from tests.browser.showcase_webhooks import ShownWebhooks, webhooks
 from workspaces.callers import Role
 from workspaces.ids import new_object_id
 from workspaces.models import AuditEvent, User, Workspace
@@ -52,6 +53,7 @@ class Showcase:
     batch: CallBatch
     call: Call
     pending: Call
+    hooks: ShownWebhooks
 
 
 class _Builder:
@@ -78,7 +80,8 @@ class _Builder:
         self.history(answered, phones[0])
         wake(self.workspace.id, self.now)
         pending = next(call for call in calls if call.status == CallStatus.PENDING)
-        return Showcase(self.viewer, self.workspace, batch, answered, pending)
+        hooks = webhooks(self.workspace, self.viewer, answered, self.now)
+        return Showcase(self.viewer, self.workspace, batch, answered, pending, hooks)
 
     def people(self) -> None:
         for email, name, role in (

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from tests import factories
 from tests.cast import Person, person
 from workspaces.callers import Role
-from workspaces.models import User
+from workspaces.models import User, WebhookEndpoint
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 SignIn = Callable[[User], Client]
@@ -29,3 +30,16 @@ def sign_in(db: None) -> SignIn:
 @pytest.fixture
 def admin(owner: Person) -> Person:
     return person(owner.workspace, Role.ADMIN)
+
+
+@pytest.fixture
+def leader(sign_in: SignIn, owner: Person) -> Client:
+    return sign_in(owner.user)
+
+
+@pytest.fixture
+def webhook(owner: Person) -> WebhookEndpoint:
+    endpoint: WebhookEndpoint = factories.WebhookEndpointFactory.create(
+        workspace=owner.workspace, created_by=owner.user
+    )
+    return endpoint

@@ -20,7 +20,7 @@ from workspaces.back_office.theme import display
 from workspaces.back_office.webhook_words import (
     answer_in_words,
     delivery_in_words,
-    state_in_words,
+    state_of,
     type_in_words,
 )
 from workspaces.ids import is_object_id
@@ -160,7 +160,7 @@ def _live(delivery: WebhookDelivery) -> dict[str, Any]:
     return {
         "delivery": delivery,
         "status": delivery_in_words(delivery),
-        "endpoint_state": state_in_words(endpoint, now),
+        "endpoint_state": state_of(endpoint, now),
         "what": type_in_words(delivery.event.type),
         "attempts": [(attempt, answer_in_words(attempt)) for attempt in found],
         "most_attempts": MOST_ATTEMPTS,

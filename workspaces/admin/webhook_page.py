@@ -19,7 +19,7 @@ from workspaces.back_office.paging import ShortPaginator
 from workspaces.back_office.webhook_words import (
     answer_in_words,
     delivery_in_words,
-    state_in_words,
+    state_of,
     type_in_words,
     types_in_words,
 )
@@ -131,9 +131,8 @@ def _live(request: HttpRequest, endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "endpoint": endpoint,
         "now": now,
-        "state": state_in_words(endpoint, now),
+        "state": state_of(endpoint, now),
         "figures": figures,
-        "rests": endpoint.rests_until and endpoint.rests_until > now,
         "rows": rows_of(page),
         "page": page,
         "is_capped": page.paginator.count == MOST_LOOKED_THROUGH,

@@ -5,8 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from workspaces.admin import webhook_deeds, webhook_page
 from workspaces.admin.filters import WorkspaceFilter
@@ -14,9 +18,9 @@ from workspaces.admin.webhook_figures import figures_of
 from workspaces.back_office.base import ReadOnlyAdmin
 from workspaces.back_office.reach import reach_of
 from workspaces.back_office.theme import display
-from workspaces.back_office.webhook_words import state_in_words, types_in_words
+from workspaces.back_office.webhook_words import state_of, types_in_words
 from workspaces.models import WebhookEndpoint
-from workspaces.templatetags.back_office import moment
+from workspaces.templatetags.back_office import moment, status_label
 
 # The pages of one webhook: the end of their address, which is also that of their name.
 _PAGES = {
@@ -29,7 +33,7 @@ _PAGES = {
     "replay": webhook_deeds.replay,
 }
 _SHORT_LIST = 3  # types of events that are named
-_VARIANTS = {"on": "success", "paused": "warning", "failed": "danger", "off": "danger"}
+_SHORT_ADDRESS = 120  # characters
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -55,13 +59,15 @@ class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
     No page reads a secret, so none is even fetched.
     """
 
-    list_display = ["url", "description", "wanted", "state", "last_success", "waiting", "workspace"]
+    list_display = [
+        *("address", "description", "wanted", "state", "last_success", "waiting", "workspace"),
+    ]
     list_filter = [WorkspaceFilter, StateFilter]
     list_select_related = ["workspace"]
     search_fields = ["url", "description", "workspace__name"]
     search_help_text = "In the address, the description or the name of the workspace."
     ordering = ["-created_at", "-id"]
-    sortable_by = ["url", "description", "workspace"]
+    sortable_by = ["address", "description", "workspace"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return reach_of(request).leads_any
@@ -114,6 +120,10 @@ class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
 
     # --- columns ---
 
+    @display(description="address", ordering="url")
+    def address(self, endpoint: WebhookEndpoint) -> str:
+        return Truncator(endpoint.url).chars(_SHORT_ADDRESS)
+
     @display(description="events")
     def wanted(self, endpoint: WebhookEndpoint) -> str:
         types = endpoint.event_types
@@ -121,9 +131,12 @@ class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
             return f"{types_in_words(types[:_SHORT_LIST])} and {len(types) - _SHORT_LIST} more"
         return types_in_words(types)
 
-    @display(description="state", label=_VARIANTS)
-    def state(self, endpoint: WebhookEndpoint) -> tuple[str, str]:
-        return state_in_words(endpoint, timezone.now())
+    @display(description="state")
+    def state(self, endpoint: WebhookEndpoint) -> SafeString:
+        state = state_of(endpoint, timezone.now())
+        context = status_label(state.status, state.label)
+        label = render_to_string("unfold/helpers/label.html", context)
+        return format_html("{} {}", label, state.detail)
 
     @display(description="last success")
     def last_success(self, endpoint: Any) -> str:

@@ -1,6 +1,7 @@
-"""Webhooks, deliveries and attempts in words. What stands beside a text is a status for its colour."""
+"""Webhooks, deliveries and attempts in words; of a pair of texts the first is for the colour."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
@@ -21,17 +22,28 @@ _DELIVERIES = {
 }
 
 
-def state_in_words(endpoint: WebhookEndpoint, now: datetime) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class State:
+    """`status`: for the colour; `detail`: since when and why, a sentence without its full stop."""
+
+    status: str
+    label: str
+    detail: str = ""
+
+
+def state_of(endpoint: WebhookEndpoint, now: datetime) -> State:
     if not endpoint.is_enabled:
+        since = f"since {moment(endpoint.disabled_at)}"
         if endpoint.disabled_reason == DisabledReason.BY_HAND:
-            return "", "switched off"
+            return State("", "switched off", since)
         why = DisabledReason(endpoint.disabled_reason).label
-        return "off", f"switched off: {why[:1].lower()}{why[1:]}"
+        return State("off", "switched off", f"{why}, {since}")
+    rests = bool(endpoint.rests_until and endpoint.rests_until > now)
+    until = f"until {moment(endpoint.rests_until)}, as the receiver has asked"
     if endpoint.failing_since:
-        return "failed", f"failing since {moment(endpoint.failing_since)}"
-    if endpoint.rests_until and endpoint.rests_until > now:
-        return "paused", f"resting until {moment(endpoint.rests_until)}"
-    return "on", "working"
+        since = f"since {moment(endpoint.failing_since)}"
+        return State("failed", "failing", f"{since}; rests {until}" if rests else since)
+    return State("paused", "resting", until) if rests else State("on", "working")
 
 
 def type_in_words(event_type: str) -> str:

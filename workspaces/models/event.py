@@ -37,7 +37,8 @@ class Event(models.Model):
     KEPT_FOR: ClassVar[timedelta] = timedelta(days=30)
 
     id = ObjectIdField(primary_key=True)
-    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
+    # Without a constraint: checking it for every call that ends took four times as long as the rest.
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False, db_constraint=False)
     type = models.CharField(max_length=32, choices=EventType.choices)
     data = models.JSONField()
     created_at = models.DateTimeField()
@@ -70,7 +71,7 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.id}"
+        return f"{self.get_type_display()} {self.id}"
 
 
 class EventFeed(models.Model):

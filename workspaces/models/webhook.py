@@ -77,7 +77,7 @@ class WebhookEndpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.url
+        return f"Webhook to {self.url}"
 
     @property
     def is_enabled(self) -> bool:
@@ -136,7 +136,7 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_id} to {self.endpoint_id}"
+        return f"Delivery {self.id}"
 
 
 class WebhookAttempt(models.Model):

@@ -29,8 +29,8 @@ from workspaces.models import DialSchedule
 HOME, LIVE = reverse("admin:index"), f"{reverse('admin:index')}?live"
 ALL = Reach(None)
 # Session, user; running batches, their counters; leases, attempts; paused, accounts, unknown calls,
-# numbers without an agent, keys, imports, kill switches.
-STATEMENTS = 13
+# numbers without an agent, webhooks, keys, imports, kill switches.
+STATEMENTS = 14
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +68,11 @@ def trouble(owner: Person, number: int) -> None:
         **of_owner, carrier="twilio", account=account, agent=None
     )
     kill_switches.engage(target=phone, reason=f"Reason {number}", actor=Actor(), now=now)
+    address = f"https://hooks.example/{number}"
+    factories.WebhookEndpointFactory.create(
+        **of_owner, url=f"{address}/gone", disabled_reason="gone", disabled_at=now
+    )
+    factories.WebhookEndpointFactory.create(**of_owner, url=f"{address}/ill", failing_since=now)
     factories.ApiKeyFactory(**of_owner, name=f"Key {number}", expires_at=now + timedelta(days=3))
     factories.ImportFactory.create(**of_owner, status="refused", file_name=f"bad{number}.csv")
 
@@ -94,6 +99,9 @@ def test_it_says_what_needs_a_hand_and_why(staff: Client, owner: Person) -> None
         "Reason 7",
         "1 call of Running 7",
         f"status__exact={CallStatus.UNKNOWN}",
+        "Webhook to https://hooks.example/7/gone",
+        "It answered 410 Gone, since",
+        "Webhook to https://hooks.example/7/ill",
         "API key Key 7",
         "bad7.csv",
         "Nobody would speak",
@@ -113,7 +121,8 @@ def test_one_sees_ones_own_workspaces_alone(
     owner: Person, member: Person, stranger: Person
 ) -> None:
     trouble(owner, 1)
-    mine, theirs = ["Running 1", "Held 1", "Error 1", "Reason 1", "bad1.csv"], browser(stranger)
+    mine = ["Running 1", "Held 1", "Error 1", "Reason 1", "bad1.csv", "hooks.example/1/gone"]
+    theirs = browser(stranger)
     for who in (owner, member):
         assert all(text in text_of(browser(who)) for text in mine)
     for address in (HOME, LIVE):
@@ -136,6 +145,10 @@ def test_more_of_a_kind_is_a_link(staff: Client, owner: Person) -> None:
 def test_what_is_well_or_long_over_is_not_told(staff: Client, owner: Person) -> None:
     now, of_owner = timezone.now(), {"workspace": owner.workspace, "created_by": owner.user}
     factories.CarrierAccountFactory.create(workspace=owner.workspace)
+    factories.WebhookEndpointFactory.create(**of_owner)
+    factories.WebhookEndpointFactory.create(
+        **of_owner, failing_since=now, disabled_reason="by_hand", disabled_at=now
+    )
     factories.PhoneNumberFactory.create(**of_owner, agent=None)  # the simulator's rings nobody
     factories.ApiKeyFactory(**of_owner, expires_at=now + timedelta(days=15))
     factories.ApiKeyFactory(**of_owner, expires_at=now - timedelta(days=15))
