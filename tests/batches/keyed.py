@@ -5,11 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from batches.api.views import batches, contacts, dialing, do_not_call
-from calling.api import views as calling
 from tests import factories
-from tests.batches.contacts import ADD, call, number_with_agent, ready_batch
-from tests.batches.contacts import contacts as so_many
+from tests.batches.contacts import ADD, call, contacts, number_with_agent, ready_batch
 from tests.batches.uploads import UPLOAD, numbers_file
 from tests.cast import Api, Person
 
@@ -19,14 +16,6 @@ LIST = "/api/dnc/add"
 ADD_PHONE = "/api/call/add-phone"
 NUMBER = "12125551234"
 TOKEN, ACCOUNT = "token-9f8e7d6c", "AC-1a2b3c4d"
-EVERY_ACTION = [
-    batches.CallBatchViewSet.create,
-    contacts.ContactsViewSet.add,
-    contacts.ContactsViewSet.upload,
-    dialing.DialingViewSet.start,
-    do_not_call.DoNotCallViewSet.create,
-    calling.PhoneViewSet.create,
-]
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ def to_create(who: Person) -> dict[str, Any]:
 def to_add(count: int, *bad: Any, **more: Any) -> Callable[[Person], dict[str, Any]]:
     return lambda who: {
         "batchId": ready_batch(who).id,
-        "call_data": [*so_many(count), *bad],
+        "call_data": [*contacts(count), *bad],
         **more,
     }
 
@@ -103,7 +92,7 @@ REQUESTS = {
     "upload": Keyed(UPLOAD, to_upload(), 201, {"file": numbers_file(4, "12")}),
     "only check a file": Keyed(UPLOAD, to_upload(dryRun="true"), 200, {"dryRun": "false"}),
     "start": Keyed(START, to_start(), 200, {"uuid": "another"}),
-    "start with contacts": Keyed(START, to_start(callData=so_many(2)), 200, {"callData": []}),
+    "start with contacts": Keyed(START, to_start(callData=contacts(2)), 200, {"callData": []}),
     "list": Keyed(LIST, to_list, 200, {"phoneNumber": "12125551235"}),
     "add a phone": Keyed(ADD_PHONE, to_add_phone, 201, {"authToken": "another"}),
 }

@@ -1,7 +1,7 @@
 """The key of a request, and how long it counts. What each endpoint keeps: tests/batches."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from tests.cast import Api, Person
 from tests.envelope import checked
 from workspaces.ids import new_object_id
 from workspaces.models import IdempotentRequest
+from workspaces.services import idempotency
 from workspaces.services.idempotency import (
     CLAIM_LASTS,
     LONGEST_WAIT,
@@ -203,6 +204,22 @@ def test_whoever_has_lost_a_claim_stores_nothing_and_frees_nothing() -> None:
 
     with pytest.raises(StillRunning):
         keep_answer(claim=Claim(new_object_id(), workspace.id), answer=ANSWER, now=now)
+
+
+def test_an_answer_in_the_last_moment_is_not_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, now = factories.WorkspaceFactory.create(), timezone.now()
+    request = KeyedRequest(workspace_id=workspace.id, operation="x", key="once", content=b"{}")
+    first = claim_request(request=request, now=now)
+    assert isinstance(first, Claim)
+    is_over = idempotency._is_over
+
+    def end_meanwhile(row: IdempotentRequest, now: datetime) -> bool:
+        if row.finished_at is None:
+            keep_answer(claim=first, answer=ANSWER, now=now)
+        return is_over(row, now)
+
+    monkeypatch.setattr(idempotency, "_is_over", end_meanwhile)
+    assert claim_request(request=request, now=now + CLAIM_LASTS) == ANSWER
 
 
 def test_a_claim_of_a_request_that_failed_is_free_at_once(
