@@ -44,8 +44,6 @@ def _delete(
     workspace_id: str, phone_id: str, actor: Actor, now: datetime, precondition: Precondition
 ) -> None:
     phones = PhoneNumber.objects.for_workspace(workspace_id)
-    if not phones.filter(id=phone_id).exists():
-        raise Http404
     rotations = BatchNumber.objects.filter(phone_id=phone_id)
     batches = list(
         CallBatch.objects.for_workspace(workspace_id)
@@ -53,9 +51,10 @@ def _delete(
         .order_by("id")
         .select_for_update(no_key=True)
     )
-    # After the batches, as everywhere.
-    phone = phones.filter(id=phone_id).select_for_update().first()
-    if phone is None:  # somebody else was quicker
+    # After the batches, as everywhere; not for good yet, because a claim that holds the schedule may
+    # write leases of it. A number of another workspace is in none of the batches.
+    phone = phones.filter(id=phone_id).select_for_update(no_key=True).first()
+    if phone is None:
         raise Http404
     precondition(phone)
     # Not all: one that came while this waited for its locks is in the way, and seen the next time.

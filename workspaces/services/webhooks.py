@@ -108,11 +108,7 @@ def update_webhook(
     with transaction.atomic():
         endpoint = _endpoint(workspace_id, webhook_id)
         precondition(endpoint)
-        values = {name: value for name, value in changes.items() if name != "enabled"}
-        if "event_types" in values:
-            values["event_types"] = _ordered(values["event_types"])
-        for name, value in values.items():
-            setattr(endpoint, name, value)
+        values = _set_fields(endpoint, changes)
         if "url" in values:  # another receiver, with a clean record
             values["failing_since"] = endpoint.failing_since = None
         endpoint.updated_at = now
@@ -122,13 +118,28 @@ def update_webhook(
                 _enable(endpoint)
             else:
                 disable(endpoint, DisabledReason.BY_HAND, now=now)
-        told: dict[str, Any] = {"fields": sorted(changes)}
-        if "url" in changes:
-            told["host"] = parse_url(endpoint.url).host
-        if "enabled" in changes:
-            told["enabled"] = changes["enabled"]
+        told = _told(endpoint, changes)
         _audit("update", endpoint, actor, now, told).save(force_insert=True)
     return endpoint
+
+
+def _told(endpoint: WebhookEndpoint, changes: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"fields": sorted(changes)}
+    if "url" in changes:
+        told["host"] = parse_url(endpoint.url).host
+    if "enabled" in changes:
+        told["enabled"] = changes["enabled"]
+    return told
+
+
+def _set_fields(endpoint: WebhookEndpoint, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """All but `enabled`. Returns what was set."""
+    values = {name: value for name, value in changes.items() if name != "enabled"}
+    if "event_types" in values:
+        values["event_types"] = _ordered(values["event_types"])
+    for name, value in values.items():
+        setattr(endpoint, name, value)
+    return values
 
 
 def delete_webhook(*, workspace_id: str, webhook_id: str, actor: Actor, now: datetime) -> None:
