@@ -35,11 +35,11 @@ _CONTACT = {
 }
 
 
-class ContactsSchema(OpenApiSerializerFieldExtension):
+class ContactsSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     target_class = "batches.api.serializers.contacts.ContactsField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        component = ResolvedComponent(
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
             name="Contact", type=ResolvedComponent.SCHEMA, object="Contact", schema=_CONTACT
         )
         auto_schema.registry.register_on_missing(component)

@@ -28,7 +28,11 @@ class StartCallingSerializer(StrictSerializer):
         help_text="Added as by addCallsToBatch; only these are dialed now, other pending calls wait.",
     )
     uuid = LineField(
-        required=False, default="", max_length=128, help_text="Your reference; in the phone logs."
+        required=False,
+        default="",
+        allow_blank=True,  # a generated client sends the default
+        max_length=128,
+        help_text="Your reference; in the phone logs.",
     )
 
 
