@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('data', models.JSONField()),
                 ('created_at', models.DateTimeField()),
                 ('position', models.PositiveBigIntegerField(null=True)),
-                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='workspaces.workspace')),
+                ('workspace', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, to='workspaces.workspace')),
             ],
         ),
         migrations.CreateModel(
