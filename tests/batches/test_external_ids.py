@@ -186,7 +186,7 @@ def test_two_numbers_with_one_id_in_a_request_are_refused(
 ) -> None:
     twice = [record(NUMBER, "A"), record("nonsense", "A"), record(OTHER, " A")]
     assert chunk_errors(add(api, owner, batch, twice, 400)) == [
-        ("call_data[1].phoneNumber", "unknown_country"),
+        ("call_data[1].phoneNumber", "not_a_number"),
         ("call_data[2].externalId", "duplicate_external_id"),
     ]
     apart = add(api, owner, batch, [*many(1000), {**many(1)[0], "phoneNumber": OTHER}], 207)["data"]
