@@ -105,12 +105,7 @@ def add_contacts(
             batch = locked_batch(workspace_id, batch_id)
             wants_start = workspace.start_when_calls_added if start is None else start
             loaded = place_contacts(
-                batch,
-                staged,
-                names=checked.names,
-                user_id=user_id,
-                now=now,
-                starts=wants_start,
+                batch, staged, names=checked.names, user_id=user_id, now=now, starts=wants_start
             )
             starts = wants_start and (start is not None or bool(loaded.call_ids))
             session_id = carry_on(batch, loaded, starts=starts, user_id=user_id, now=now)
@@ -188,7 +183,6 @@ def place_contacts(
     user_id: str,
     now: datetime,
     starts: bool,
-    session_id: str | None = None,
 ) -> Loaded:
     """Load staged contacts into a batch whose row the caller has locked, count them, wake the dialers.
 
@@ -199,7 +193,7 @@ def place_contacts(
         Destination(
             workspace_id=batch.workspace_id,
             batch_id=batch.id,
-            session_id=session_id or batch.session_id,
+            session_id=batch.session_id,
             user_id=user_id,
             now=now,
         )

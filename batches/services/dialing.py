@@ -121,7 +121,6 @@ def _start(
             batch,
             given.staged,
             names=given.names,
-            session_id=session.id,
             user_id=start.user_id,
             now=now,
             starts=True,
