@@ -95,7 +95,7 @@ def defaults() -> dict[str, list[float]]:
 
 
 def test_the_example_of_settings_has_all_there_are() -> None:
-    read = set(re.findall(r'(?:env\.\w+|numbered_secrets)\(\s*"([A-Z_]+)"', SETTINGS))
+    read = set(re.findall(r'(?:env\.\w+|numbered_secrets|networks)\(\s*"([A-Z_]+)"', SETTINGS))
     read |= {"ENCRYPTION_KEYS", "EMAIL_URL", "DATABASE_URL"}
     shown = set(re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE, re.MULTILINE))
     assert shown == read | {"POSTGRES_PASSWORD", "PORT", "DATA_DIR"}

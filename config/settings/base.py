@@ -298,6 +298,10 @@ SPECTACULAR_SETTINGS = {
         "CarrierPauseReasonEnum": "batches.services.outbox.GIVEN_UP",
     },
     "WEBHOOKS": "config.api.events.WEBHOOKS",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.links.add_links",
+    ],
     "SORT_OPERATIONS": True,  # the order of methods would differ between runs
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": f"{STATIC_URL}outdial/icon.svg",
