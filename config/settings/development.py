@@ -21,9 +21,7 @@ DEMO_FILE = Path(env.str("DATA_DIR", default=".data")) / "demo.json"
 CALLBACK_PATIENCE_SECONDS = env.float("CALLBACK_PATIENCE_SECONDS", default=10.0)
 
 # Somebody who tries webhooks out receives them on this machine.
-WEBHOOK_ALLOWED_NETWORKS = networks(
-    "WEBHOOK_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"]
-)
+WEBHOOK_ALLOWED_NETWORKS = networks("WEBHOOK_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
 WHITENOISE_USE_FINDERS = True  # no collectstatic
 STATIC_ROOT = None  # type: ignore[assignment]
