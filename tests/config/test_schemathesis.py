@@ -73,12 +73,6 @@ def takes_tokens_only(context: Any) -> bool:
     return bool(context.operation.definition.raw.get("security") == [{"bearerAuth": []}])
 
 
-@schema.exclude(takes_tokens_only).parametrize()
-@quick
-def test_the_answers_to_a_key_are_the_documented_ones(case: Any, owner: Person) -> None:
-    case.call_and_validate(headers=owner.with_key)
-
-
 @schema.parametrize()
 @quick
 def test_the_answers_to_a_token_are_the_documented_ones(case: Any, owner: Person) -> None:
@@ -90,6 +84,13 @@ def test_the_answers_to_a_token_are_the_documented_ones(case: Any, owner: Person
 @thorough
 def test_many_more_answers_to_a_token(case: Any, owner: Person) -> None:
     case.call_and_validate(headers=owner.with_token)
+
+
+@pytest.mark.slow
+@schema.exclude(takes_tokens_only).parametrize()
+@quick
+def test_the_answers_to_a_key_are_the_documented_ones(case: Any, owner: Person) -> None:
+    case.call_and_validate(headers=owner.with_key)
 
 
 @pytest.mark.slow
