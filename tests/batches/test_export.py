@@ -233,7 +233,7 @@ def fill(batch: CallBatch, number: int, **fields: Any) -> list[Call]:
         )
         for n in range(number)
     ]
-    Call.objects.bulk_create(calls)
+    Call.objects.bulk_create(calls, batch_size=3000)  # a statement has 65,535 parameters at most
     change_counts(workspace_id=batch.workspace_id, batch_id=batch.id, changes={"pending": number})
     return sorted(calls, key=lambda call: call.id)
 

@@ -314,8 +314,8 @@ def test_it_costs_the_same_statements_whatever_the_rows(
     """After the key: SELECT which numbers are active ones, the user, the agents, the workspace, its own
     numbers; INSERT the import; DROP, CREATE and COPY into the temporary table; UPDATE the import's
     progress; then in a transaction SELECT the numbers for keeps, the batch with its rotation and event,
-    INSERT the calls and the counter, SELECT the known names, INSERT the new ones, UPDATE the import;
-    DROP the table.
+    INSERT the calls, the counter and what is told, SELECT the known names, INSERT the new ones, UPDATE
+    the import; DROP the table.
     """
     upload(owner, phone)
     before = len(statements)
@@ -324,7 +324,7 @@ def test_it_costs_the_same_statements_whatever_the_rows(
     upload(owner, phone, file=file)
 
     sent = [query["sql"].split()[0] for query in statements.captured_queries[before:]]
-    stored = ["SELECT", "WITH", "INSERT", "INSERT", "SELECT", "INSERT", "UPDATE"]
+    stored = ["SELECT", "WITH", "INSERT", "INSERT", "INSERT", "SELECT", "INSERT", "UPDATE"]
     assert sent == [
         *[*["SELECT"] * 6, "INSERT", "DROP", "CREATE", "COPY", "UPDATE"],
         *["SAVEPOINT", *stored, "RELEASE", "DROP"],
