@@ -9,6 +9,7 @@ from django.urls import reverse
 from calling.models import CarrierAccount, PhoneNumber
 from tests import factories
 from tests.cast import Person, in_sandbox, person
+from tests.suites import slow_but_the_first
 from tests.test_every_admin_url import (
     LISTS,
     OF_ROWS,
@@ -65,8 +66,10 @@ def test_the_switch_is_a_post_and_every_page_says_where_one_is(
     assert '<section class="od-sandbox"' not in text_of(enter(client, "elsewhere"))
 
 
-@pytest.mark.parametrize("is_superuser", [True, False], ids=["superuser", "owner"])
-@pytest.mark.parametrize("world", ["live", "sandbox"])
+@pytest.mark.parametrize(
+    ("world", "is_superuser"),
+    slow_but_the_first([("sandbox", True), ("sandbox", False), ("live", True), ("live", False)]),
+)
 def test_every_page_shows_one_world(
     owner: Person, inside: Person, world: str, is_superuser: bool
 ) -> None:

@@ -38,6 +38,7 @@ from tests.batches.dialer.steps import (
 )
 from tests.batches.dialer.test_loop import Gate
 from tests.cast import Person
+from tests.suites import slow_but_the_first
 from workspaces.callers import Actor
 from workspaces.models import Workspace
 from workspaces.services.dialing import wake
@@ -248,7 +249,7 @@ def test_calls_between_claim_and_gate_are_not_placed(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", slow_but_the_first(KINDS))
 def test_thrown_in_full_flow_nothing_rings_afterwards(
     owner: Person, phone: PhoneNumber, carrier: StubCarrier, kind: str
 ) -> None:
