@@ -64,7 +64,8 @@ def test_beside_demo_data_the_key_is_filled_in_and_an_example_runs(
 
 def test_redoc_shows_the_api_without_any_outside_host(page: Page, outside: list[str]) -> None:
     page.goto("/api/redoc")
-    expect(page.get_by_role("heading", name="Create Call Batch")).to_be_visible()
+    heading = page.get_by_role("heading", name="Create Call Batch")
+    expect(heading).to_be_visible(timeout=30_000)  # ReDoc draws the whole document at once
     page.wait_for_load_state("networkidle")
     assert outside == []
 

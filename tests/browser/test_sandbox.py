@@ -38,7 +38,8 @@ def press(page: Page, name: str) -> None:
     if not button.is_visible():  # the navigation is folded away on a phone
         page.locator("span.material-symbols-outlined", has_text="dock_to_right").last.click()
     button.focus()
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     page.wait_for_load_state("networkidle")
 
 

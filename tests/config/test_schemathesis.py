@@ -6,6 +6,7 @@ Schemathesis makes the requests, right and wrong ones, and compares each answer 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -37,7 +38,8 @@ def load_schema(**checks: Any) -> OpenApiSchema:
         },
     }
     schema = schemathesis.openapi.from_dict(
-        ApiSchemaView.generator_class().get_schema(public=True),
+        # A copy: Schemathesis adds links of its own to what is shared with the document that is served.
+        deepcopy(ApiSchemaView.generator_class().get_schema(public=True)),
         config=SchemathesisConfig.from_dict(config),
     )
     schema.app = application
