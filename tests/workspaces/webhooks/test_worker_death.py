@@ -23,7 +23,6 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from config.local.process import die_with_parent
 from tests import factories
 from tests.config.server import PROJECT, free_port, url_of_the_test_database
-from tests.workspaces.mailbox import forget_jobs
 from workspaces.models import Event, Workspace
 from workspaces.tasks import send_webhooks
 
@@ -180,7 +179,6 @@ def test_no_event_is_lost_whoever_is_killed(
 
 
 def test_the_job_goes_on_with_the_next_one_and_forgets_the_dead() -> None:
-    forget_jobs()  # tests that commit leave some behind: Django empties only tables that it manages
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, status, args)"
